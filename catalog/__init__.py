@@ -1,0 +1,1 @@
+"""Instances, databases, repositories, keys, backups, verification."""

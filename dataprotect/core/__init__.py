@@ -1,0 +1,1 @@
+"""What every room may lean on: errors, progress, clock, identifiers, secrets. Standard library only."""

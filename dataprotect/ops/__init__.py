@@ -1,0 +1,1 @@
+"""The Django app everyone leans on: jobs, the emergency stop, audit events, metrics, the queue."""

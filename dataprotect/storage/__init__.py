@@ -1,0 +1,1 @@
+"""Where bytes live. Knows no Django and no database engine."""

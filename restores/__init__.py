@@ -1,0 +1,1 @@
+"""Clones and restores to a folder today; requests, approvals and runs build on them."""
