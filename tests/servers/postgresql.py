@@ -8,13 +8,22 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
+from tests.servers.process import (
+    children,
+    stop_process,
+    wait_until_gone,
+    wait_until_reaped,
+    works_below,
+)
+
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
 
 def unprivileged_user() -> str | None:
@@ -43,7 +52,7 @@ def binaries_17(keep: Path) -> Path:
 def make_reachable(folder: Path) -> None:
     """Let the unprivileged user walk to `folder`; it does not make anything writable."""
     for place in [folder, *folder.parents]:
-        if place == Path("/"):
+        if place in (Path("/"), Path(tempfile.gettempdir()), Path("/root")):
             break
         if place.stat().st_uid == os.geteuid():
             place.chmod(place.stat().st_mode | 0o011)
@@ -93,8 +102,6 @@ class PostgresServer:
         secret.write_text(self.password)
         secret.chmod(0o644)
         extra = ["--data-checksums"] if self.checksums else []
-        if not self.checksums and self.bin != DEBIAN_15:
-            extra = []
         self.run(
             self.bin / "initdb", "-D", self.data, "-U", "postgres", "-A", "scram-sha-256", "--no-sync",
             "-E", "UTF8", "--locale=C.UTF-8", f"--pwfile={secret}", *extra,
@@ -117,24 +124,34 @@ class PostgresServer:
         return self
 
     def start(self) -> PostgresServer:
-        self.run(self.bin / "pg_ctl", "-D", self.data, "-l", self.folder / "server.log", "-w", "start")
+        log = self.folder / "server.log"
+        try:
+            self.run(self.bin / "pg_ctl", "-D", self.data, "-l", log, "-w", "start")
+        except subprocess.CalledProcessError as failure:
+            raise RuntimeError(f"the server did not start:\n{log.read_text()[-4000:]}") from failure
         return self
 
     def stop(self, mode: str = "immediate") -> None:
-        if (self.data / "postmaster.pid").exists():
-            self.run(self.bin / "pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
+        """Stops the server by its own process id; nothing happens when it is not running (any more)."""
+        try:
+            pid = self.pid()
+        except (OSError, ValueError, IndexError):
+            return
+        if works_below(pid, self.folder):
+            stop_process(pid, STOP_SIGNALS[mode], patience=30)
 
     def pid(self) -> int:
         return int((self.data / "postmaster.pid").read_text().split()[0])
 
     def kill(self) -> None:
-        """kill -9 of the postmaster; waits until it is gone."""
+        """kill -9 of the postmaster; waits until its backends noticed, so that it can be started again."""
         pid = self.pid()
-        os.kill(pid, signal.SIGKILL)
-        for _ in range(100):
-            if not Path(f"/proc/{pid}").exists():
-                return
-            time.sleep(0.05)
+        backends = children(pid)
+        stop_process(pid, signal.SIGKILL)
+        for backend in backends:
+            wait_until_gone(backend, patience=10)
+        if not wait_until_reaped(pid, patience=5):
+            (self.data / "postmaster.pid").unlink()
 
     def connect(self, database: str = "postgres", **kwargs) -> psycopg.Connection:
         return psycopg.connect(
@@ -145,5 +162,6 @@ class PostgresServer:
     def pgbench(self, *argv: str, database: str = "postgres") -> list[str]:
         """The argument list of a pgbench against this server (the caller starts it)."""
         return [
-            str(self.bin / "pgbench"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", *argv, database,
+            str(self.bin / "pgbench"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres",
+            *argv, database,
         ]  # fmt: skip

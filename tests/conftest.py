@@ -1,0 +1,119 @@
+"""Fixtures every test may use: real servers on loopback in a temporary folder, and a fresh home.
+
+| fixture | what it is |
+|---|---|
+| `workdir` | the folder of this test run; the servers' user can walk into it |
+| `postgres15`, `postgres17` | one running server each per test run, checksums on: leave them as they were |
+| `postgres` | the test runs on both of them |
+| `make_postgres` | a server of your own, to break: `make_postgres(version=17, checksums=False)` |
+| `redis_url` | one running Redis per test run |
+| `home` | a fresh DATAPROTECT_HOME, in the environment and so in every child process |
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.isolation import OutsideWorld, SocketGuard
+from tests.servers.postgresql import DEBIAN_15, PostgresServer, binaries_17
+from tests.servers.redis import RedisServer
+
+MakePostgres = Callable[..., PostgresServer]
+_guard = SocketGuard()
+_numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    _guard.install()
+
+
+@pytest.fixture(autouse=True)
+def loopback_only() -> Iterator[None]:
+    """Fails the test that tried to leave loopback, even when its code swallowed the refusal."""
+    _guard.attempts.clear()
+    yield
+    if _guard.attempts:
+        attempts, _guard.attempts = _guard.attempts, []
+        raise OutsideWorld(f"the test tried to connect to {', '.join(sorted(set(attempts)))}")
+
+
+@pytest.fixture(scope="session")
+def workdir() -> Path:
+    from tests.settings import WORKDIR
+
+    return WORKDIR
+
+
+@pytest.fixture(scope="session")
+def postgres_binaries(workdir: Path) -> Callable[[int], Path]:
+    """The folder of a major version's programs; 17's are copied once per test run."""
+
+    def binaries(version: int) -> Path:
+        return DEBIAN_15 if version == 15 else binaries_17(workdir)
+
+    return binaries
+
+
+def _session_server(binaries: Path, folder: Path) -> Iterator[PostgresServer]:
+    server = PostgresServer(binaries, folder).create()
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres15(workdir: Path, postgres_binaries: Callable[[int], Path]) -> Iterator[PostgresServer]:
+    yield from _session_server(postgres_binaries(15), workdir / "postgres15")
+
+
+@pytest.fixture(scope="session")
+def postgres17(workdir: Path, postgres_binaries: Callable[[int], Path]) -> Iterator[PostgresServer]:
+    yield from _session_server(postgres_binaries(17), workdir / "postgres17")
+
+
+@pytest.fixture(params=["postgres15", "postgres17"])
+def postgres(request: pytest.FixtureRequest) -> PostgresServer:
+    server: PostgresServer = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture
+def make_postgres(workdir: Path, postgres_binaries: Callable[[int], Path]) -> Iterator[MakePostgres]:
+    """`make(version=15, start=True, checksums=True, settings={…}) -> PostgresServer`; gone after the test."""
+    made: list[PostgresServer] = []
+
+    def make(*, version: int = 15, start: bool = True, **kwargs: object) -> PostgresServer:
+        folder = workdir / f"server{next(_numbers)}"
+        server = PostgresServer(postgres_binaries(version), folder, **kwargs)  # type: ignore[arg-type]
+        made.append(server.create())
+        return server.start() if start else server
+
+    yield make
+    for server in made:
+        server.stop()
+        shutil.rmtree(server.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def redis_url(workdir: Path) -> Iterator[str]:
+    server = RedisServer(workdir / "redis").start()
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def home(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A fresh, empty DATAPROTECT_HOME that the servers' user can walk through (clones live below it)."""
+    place = workdir / f"home{next(_numbers)}"
+    place.mkdir(mode=0o711)
+    monkeypatch.setenv("DATAPROTECT_HOME", str(place))
+    yield place
+    shutil.rmtree(place, ignore_errors=True)

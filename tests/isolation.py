@@ -1,0 +1,137 @@
+"""Tests never touch the world: a clean environment, a throwaway home, and no socket beyond loopback."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+FOREIGN = ("PG", "AWS_", "AZURE_", "GOOGLE_", "VAULT_", "DATAPROTECT_", "DJANGO_", "MYSQL_", "REDIS")
+FOREIGN_NAMES = {
+    "DATABASE_URL", "BROKER_URL", "EMERGENCY_STOP_FILE", "SECRET_KEY", "SECRET_KEY_FILE", "DEBUG",
+    "ALLOWED_HOSTS", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
+    "ALL_PROXY", "NO_PROXY",
+}  # fmt: skip
+PREFIX = "dataprotect-tests-"
+
+
+def clean_environment() -> Path:
+    """Drop every variable that could point outside, and give this process its own HOME and DATAPROTECT_HOME.
+
+    Returns the folder that holds both, which the servers' user can walk into.
+    """
+    for name in list(os.environ):
+        if name.startswith(FOREIGN) or name in FOREIGN_NAMES:
+            del os.environ[name]
+    workdir = new_workdir()
+    for name, folder in {"HOME": "user", "DATAPROTECT_HOME": "home"}.items():
+        place = workdir / folder
+        place.mkdir(mode=0o711)
+        os.environ[name] = str(place)
+    os.environ["EMERGENCY_STOP_FILE"] = str(workdir / "emergency-stop")
+    os.environ.update({"LC_ALL": "C.UTF-8", "TZ": "UTC"})
+    return workdir
+
+
+def new_workdir() -> Path:
+    """A new folder below a temporary folder that everybody can walk into (a TMPDIR in /root is not)."""
+    remove_leftovers()
+    workdir = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_public_temporary()))
+    workdir.chmod(0o711)
+    (workdir / "owner").write_text(f"{os.getpid()} {_started(os.getpid())}")
+    return workdir
+
+
+def remove_leftovers() -> None:
+    """Stop the servers and remove the folders of earlier test runs that were killed."""
+    for workdir in _public_temporary().glob(f"{PREFIX}*"):
+        if workdir.stat().st_uid == os.geteuid() and _owner_is_gone(workdir):
+            remove_workdir(workdir)
+
+
+def remove_workdir(workdir: Path) -> None:
+    from tests.servers.process import stop_servers_below
+
+    stop_servers_below(workdir)
+    shutil.rmtree(workdir, ignore_errors=True)
+
+
+def remove_own_workdir(workdir: Path, pid: int) -> None:
+    """For atexit: a forked child of the test process leaves the folder alone."""
+    if os.getpid() == pid:
+        remove_workdir(workdir)
+
+
+def _public_temporary() -> Path:
+    chosen = Path(tempfile.gettempdir()).resolve()
+    reachable = all(place.stat().st_mode & 0o001 for place in [chosen, *chosen.parents])
+    return chosen if reachable else Path("/var/tmp")
+
+
+def _owner_is_gone(workdir: Path) -> bool:
+    try:
+        pid, started = (workdir / "owner").read_text().split()
+    except (OSError, ValueError):
+        return False
+    return _started(int(pid)) != started
+
+
+def _started(pid: int) -> str:
+    """A process' start in clock ticks (field 22 of its stat), so that a reused pid is told apart."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+class OutsideWorld(RuntimeError):
+    """A test tried to leave loopback."""
+
+
+class SocketGuard:
+    """An audit hook, so that no library gets round it by having imported `socket` first.
+
+    It sees Python's own sockets. libpq opens its own; tests hand it addresses of their own servers only.
+    """
+
+    def __init__(self) -> None:
+        self.attempts: list[str] = []
+
+    def install(self) -> None:
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+            self._check(arguments[1])
+        elif event == "socket.getaddrinfo":
+            self._resolve(arguments[0])
+
+    def _check(self, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) and address else None
+        if isinstance(host, str) and not is_loopback(host):
+            self.attempts.append(host)
+            raise OutsideWorld(f"tests may only connect to loopback, not to {host}")
+
+    def _resolve(self, host: object) -> None:
+        """Names outside this machine do not exist for a test; no name server is asked."""
+        name = host.decode() if isinstance(host, bytes) else host
+        if isinstance(name, str) and not is_loopback(name) and not _is_address(name):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def is_loopback(host: str) -> bool:
+    if host in ("", "localhost") or host.endswith(".localhost"):
+        return True
+    return _is_address(host) and ipaddress.ip_address(host.partition("%")[0]).is_loopback
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,24 @@
+"""Settings of a test run: the product's own, in a throwaway home and a clean environment.
+
+Loaded by pytest-django before any conftest, in every xdist worker; so the environment is cleaned here, before
+`dataprotect.settings` reads it. Children of the tests get the product's settings module, not this one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+
+from tests.isolation import clean_environment, remove_own_workdir
+
+WORKDIR = clean_environment()
+atexit.register(remove_own_workdir, WORKDIR, os.getpid())
+os.environ["DJANGO_SETTINGS_MODULE"] = "dataprotect.settings"
+
+try:  # until dataprotect.settings is there
+    from dataprotect.settings import *  # noqa: F403
+except ModuleNotFoundError as missing:
+    if missing.name != "dataprotect.settings":
+        raise
+    SECRET_KEY = "x"
+    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
