@@ -1,0 +1,42 @@
+# DataProtect. `make demo` shows it, `make test` proves it; both install what is missing first.
+PYTHON := .venv/bin/python
+PYTEST_ARGS ?=
+HEADLESS ?=
+SCALE ?=
+RUNS ?=
+LISTEN ?= 127.0.0.1:8000
+
+.PHONY: help setup test-setup lint test demo run bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+setup: ## Install what running needs: system packages, .venv
+	@.ci/setup.sh
+
+test-setup: setup ## … and what the tests need
+	@.ci/setup.sh test
+
+demo: setup ## A throwaway server, protected, restored and shown (HEADLESS=1: prove it and exit)
+	@exec $(PYTHON) manage.py demo $(if $(HEADLESS),--headless)
+
+run: setup ## Web and workers of this checkout's own home (DATAPROTECT_HOME, default var/)
+	@exec $(PYTHON) manage.py serve --listen $(LISTEN)
+
+lint: test-setup ## Style, types, import arrows, migrations, deployment check
+	@.ci/lint.sh
+
+test: lint ## Everything, on real servers it starts itself (PYTEST_ARGS="-k name" for less)
+	@$(PYTHON) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+bench: setup ## Speed and memory beside pgbackrest and pg_basebackup (SCALE=100, RUNS=5)
+	@.ci/setup.sh bench
+	@$(PYTHON) -m tests.bench $(if $(SCALE),--scale $(SCALE)) $(if $(RUNS),--runs $(RUNS))
+
+lock: ## Resolve the requirements again, with hashes
+	@.ci/lock.sh
+
+clean: ## Remove the environment and caches; backups, keys and the catalog in var/ stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
