@@ -15,10 +15,4 @@ WORKDIR = clean_environment()
 atexit.register(remove_own_workdir, WORKDIR, os.getpid())
 os.environ["DJANGO_SETTINGS_MODULE"] = "dataprotect.settings"
 
-try:  # until dataprotect.settings is there
-    from dataprotect.settings import *  # noqa: F403
-except ModuleNotFoundError as missing:
-    if missing.name != "dataprotect.settings":
-        raise
-    SECRET_KEY = "x"
-    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+from dataprotect.settings import *  # noqa: E402, F403
