@@ -1,0 +1,189 @@
+"""Template filters and tags for instants, sizes, durations, states and icons.
+
+Instants are aware datetimes and appear in the user's zone with its abbreviation inside `<time datetime>`;
+sizes are bytes, durations seconds. Unknown (None) is always written as a dash that says so to a screen reader.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from dataprotect.core import clock
+
+register = template.Library()
+
+UNKNOWN = mark_safe('<span class="faint" aria-label="unknown">—</span>')
+
+
+class Look(NamedTuple):
+    """How a state word appears: tone of the colour, icon, and the word a person reads."""
+
+    tone: str
+    icon: str
+    word: str
+
+
+LOOKS = {
+    "queued": Look("idle", "wait", "Queued"),
+    "running": Look("run", "run", "Running"),
+    "succeeded": Look("ok", "ok", "Succeeded"),
+    "failed": Look("bad", "bad", "Failed"),
+    "errored": Look("bad", "bad", "Errored"),
+    "cancelled": Look("idle", "cancel", "Cancelled"),
+    "writing": Look("run", "run", "Writing"),
+    "stored": Look("warn", "stored", "Stored"),
+    "checked": Look("ok", "checked", "Checked"),
+    "restore_tested": Look("ok", "tested", "Restore tested"),
+    "damaged": Look("bad", "bad", "Damaged"),
+    "missing": Look("bad", "bad", "Missing"),
+    "expired": Look("idle", "cancel", "Expired"),
+    "passed": Look("ok", "ok", "Passed"),
+    "not_applicable": Look("idle", "none", "Not applicable"),
+    "never": Look("idle", "none", "Never"),
+    "ok": Look("ok", "ok", "OK"),
+    "late": Look("warn", "warn", "Late"),
+    "encrypted": Look("ok", "lock", "Encrypted"),
+    "unencrypted": Look("warn", "unlock", "Not encrypted"),
+    "active": Look("ok", "ok", "Active"),
+    "retired": Look("idle", "cancel", "Retired"),
+}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """One of the symbols of `partials/sprite.html`, hidden from screen readers: a word stands beside it."""
+    return format_html('<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>', name)
+
+
+@register.simple_tag
+def state(value: object, word: str = "", tone: str = "", symbol: str = "") -> SafeString:
+    """Icon, word and colour of a state; `word`, `tone` and `symbol` override what the state itself says."""
+    key = str(value or "never").lower().replace("-", "_").replace(" ", "_")
+    look = LOOKS.get(key, Look("idle", "none", str(value)))
+    return format_html(
+        '<span class="state state-{}">{}<span>{}</span></span>',
+        tone or look.tone,
+        icon(symbol or look.icon),
+        word or look.word,
+    )
+
+
+@register.filter
+def when(instant: datetime | None) -> SafeString:
+    """`2026-11-22 15:07:58 CET` in the user's zone, machine-readable in `datetime`."""
+    if instant is None:
+        return UNKNOWN
+    local = timezone.localtime(instant)
+    return format_html(
+        '<time datetime="{}">{}</time>', clock.iso(instant), f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}"
+    )
+
+
+@register.filter
+def clock_time(instant: datetime | None) -> SafeString:
+    """`15:07:58` in the user's zone, for log lines; the full instant is in `datetime` and the title."""
+    if instant is None:
+        return UNKNOWN
+    local = timezone.localtime(instant)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        clock.iso(instant),
+        f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
+        f"{local:%H:%M:%S}",
+    )
+
+
+@register.filter
+def ago(instant: datetime | None) -> SafeString:
+    """`3 h 12 min ago`; the instant itself in `datetime` and on hover."""
+    if instant is None:
+        return UNKNOWN
+    seconds = (datetime.now(UTC) - instant).total_seconds()
+    local = timezone.localtime(instant)
+    text = "just now" if abs(seconds) < 5 else f"{short_duration(abs(seconds))} ago"
+    if seconds <= -5:
+        text = f"in {short_duration(-seconds)}"
+    return format_html(
+        '<time class="nowrap" datetime="{}" title="{}">{}</time>',
+        clock.iso(instant),
+        f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
+        text,
+    )
+
+
+def short_duration(seconds: float) -> str:
+    """Two units at most: `42 s`, `12 min 5 s`, `3 h 12 min`, `5 d 2 h`."""
+    if 0 < seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for size, unit, below, below_unit in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            rest = whole % size // below
+            return f"{whole // size} {unit}" + (f" {rest} {below_unit}" if rest else "")
+    return f"{whole} s"
+
+
+@register.filter
+def duration(seconds: float | None) -> SafeString | str:
+    """A duration in seconds as two units at most."""
+    return UNKNOWN if seconds is None else short_duration(float(seconds))
+
+
+@register.filter
+def size(count: int | None) -> SafeString:
+    """Bytes with binary units, three significant digits; the exact number on hover."""
+    if count is None:
+        return UNKNOWN
+    return format_html('<span class="nowrap" title="{} bytes">{}</span>', f"{count:,}", short_size(count))
+
+
+def short_size(count: float) -> str:
+    """`0 B`, `812 KiB`, `1.53 GiB`."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(value) < 1000 or unit == "TiB":
+            break
+        value /= 1024
+    digits = 0 if unit == "B" or abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return f"{value:.{digits}f} {unit}"
+
+
+@register.filter
+def rate(bytes_per_second: float | None) -> SafeString | str:
+    """`214 MiB/s`."""
+    return UNKNOWN if not bytes_per_second else f"{short_size(bytes_per_second)}/s"
+
+
+@register.filter
+def count(number: int | None) -> SafeString | str:
+    """`12,345`."""
+    return UNKNOWN if number is None else f"{number:,}"
+
+
+@register.filter
+def words(value: object) -> str:
+    """`tls_protocol` or `row-counts` as a person reads it: `Tls protocol`, `Row counts`."""
+    text = str(value).replace("_", " ").replace("-", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+@register.filter
+def item(mapping: Any, key: object) -> object:
+    """`mapping[key]`, or None."""
+    return mapping.get(key) if hasattr(mapping, "get") else None
+
+
+@register.inclusion_tag("partials/field.html")
+def field(bound: object, width: str = "") -> dict[str, object]:
+    """One form field in house style; `width` is a class of the `.fields` grid (`w6`)."""
+    return {"field": bound, "width": width}

@@ -1,0 +1,43 @@
+"""What every page shows besides its own subject: navigation, theme, the emergency stop."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+
+class Entry(NamedTuple):
+    word: str
+    icon: str
+    url: str
+    current: str
+    """Value of `aria-current`: `page` on the page itself, `true` on a page below it, or empty."""
+
+
+PAGES = (
+    ("Overview", "overview", "overview"),
+    ("Instances", "server", "instances"),
+    ("Backups", "backup", "backups"),
+    ("Verification", "check-list", "verifications"),
+    ("Jobs", "job", "jobs"),
+    ("Repositories and keys", "vault", "repositories"),
+    ("Audit", "audit", "audit"),
+)
+
+
+def dashboard(request: HttpRequest) -> dict[str, Any]:
+    """Context processor. Anonymous visitors (sign-in, errors) get no navigation and no queries."""
+    if not getattr(request, "user", None) or not request.user.is_authenticated:
+        return {"theme": "system"}
+    return {
+        "navigation": [_entry(request.path, *page) for page in PAGES],
+        "theme": "system",
+    }
+
+
+def _entry(path: str, word: str, icon: str, name: str) -> Entry:
+    url = reverse(name)
+    below = url != "/" and path.startswith(url)
+    return Entry(word, icon, url, "page" if path == url else "true" if below else "")
