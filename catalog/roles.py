@@ -1,0 +1,78 @@
+"""What each role may do. A role is a group; the data migration creates the groups from this table.
+
+A permission held by a group counts for every instance. A DBA holds none of those on instances: what a DBA
+may do is given per instance (`catalog.services.instance_access`), and whoever registers one receives it all.
+"""
+
+from __future__ import annotations
+
+OPERATOR = "operator"
+DBA = "DBA"
+SENIOR_DBA = "Senior DBA"
+DBA_LEAD = "DBA Lead"
+ENGINEERING_MANAGER = "Engineering Manager"
+VP_ENGINEERING = "VP Engineering"
+AUDITOR = "auditor"
+
+OWNER_PERMISSIONS = (
+    "view_instance",
+    "change_instance",
+    "backup_instance",
+    "verify_instance",
+    "restore_instance",
+)
+"""What the person who registers an instance may do with it."""
+
+GRANTABLE = (*OWNER_PERMISSIONS, "grant_instance")
+
+_SEE_PLACES = (
+    "catalog.view_repository",
+    "catalog.view_encryptionkey",
+    "catalog.view_tier",
+    "ops.view_job",
+    "ops.view_stopswitch",
+)
+_SEE_ALL = (
+    *_SEE_PLACES,
+    "catalog.view_instance",
+    "catalog.view_backup",
+    "catalog.view_verification",
+    "restores.view_clone",
+    "ops.view_auditevent",
+)
+_ACT_AT_ONCE = ("ops.raise_stop",)
+_WORK_ON_ALL = (
+    "catalog.add_instance",
+    "catalog.change_instance",
+    "catalog.backup_instance",
+    "catalog.verify_instance",
+    "catalog.restore_instance",
+)
+_RUN_STORAGE = ("catalog.add_repository", "catalog.change_repository", "catalog.check_repository")
+
+ROLES: dict[str, tuple[str, ...]] = {
+    OPERATOR: (
+        *_SEE_ALL,
+        *_RUN_STORAGE,
+        "catalog.backup_instance",
+        "catalog.verify_instance",
+        *_ACT_AT_ONCE,
+        "ops.cancel_job",
+    ),
+    DBA: (*_SEE_PLACES, *_ACT_AT_ONCE, "catalog.add_instance"),
+    SENIOR_DBA: (*_SEE_ALL, *_WORK_ON_ALL, "catalog.check_repository", *_ACT_AT_ONCE, "ops.cancel_job"),
+    DBA_LEAD: (
+        *_SEE_ALL,
+        *_WORK_ON_ALL,
+        *_RUN_STORAGE,
+        "catalog.grant_instance",
+        "catalog.change_tier",
+        "catalog.rotate_encryptionkey",
+        "ops.lift_stop",
+        *_ACT_AT_ONCE,
+        "ops.cancel_job",
+    ),
+    ENGINEERING_MANAGER: (*_SEE_ALL, *_ACT_AT_ONCE),
+    VP_ENGINEERING: (*_SEE_ALL, *_ACT_AT_ONCE),
+    AUDITOR: _SEE_ALL,
+}

@@ -1,0 +1,117 @@
+"""The words the catalog uses for a state, and which may follow which.
+
+Backup::
+
+    stored ──► checked ──► restore_tested
+       │          │              │
+       └──────────┴──────────────┴──► damaged ──► checked | restore_tested   (only by a later, deeper proof)
+       any ──► missing ──► stored                 (its seal is gone, or was found again)
+
+Repository::
+
+    new ──► ready ◄──► unreachable
+"""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class Engine(TextChoices):
+    POSTGRESQL = "postgresql", "PostgreSQL"
+
+
+class Environment(TextChoices):
+    PRODUCTION = "production", "Production"
+    STAGING = "staging", "Staging"
+    DEVELOPMENT = "development", "Development"
+    SANDBOX = "sandbox", "Sandbox"
+
+
+class TlsMode(TextChoices):
+    DISABLE = "disable", "Never encrypt"
+    PREFER = "prefer", "Encrypt when the server can"
+    REQUIRE = "require", "Always encrypt, do not check the certificate"
+    VERIFY_CA = "verify-ca", "Encrypt, check who issued the certificate"
+    VERIFY_FULL = "verify-full", "Encrypt, check the issuer and the host name"
+
+
+class BackupType(TextChoices):
+    FULL = "full", "Full"
+    DIFFERENTIAL = "differential", "Differential"
+    INCREMENTAL = "incremental", "Incremental"
+
+
+class BackupState(TextChoices):
+    STORED = "stored", "Stored"
+    CHECKED = "checked", "Checked"
+    RESTORE_TESTED = "restore_tested", "Restore-tested"
+    DAMAGED = "damaged", "Damaged"
+    MISSING = "missing", "Missing"
+
+
+class VerificationLevel(TextChoices):
+    CHECKSUM = "checksum", "Checksum"
+    DECODE = "decode", "Decode"
+    RESTORE = "restore", "Restore test"
+
+
+class RepositoryState(TextChoices):
+    NEW = "new", "Not checked yet"
+    READY = "ready", "Ready"
+    UNREACHABLE = "unreachable", "Unreachable"
+
+
+class KeyKind(TextChoices):
+    LOCAL = "local", "Key file"
+    AWS_KMS = "aws_kms", "AWS KMS"
+    VAULT = "vault", "Vault transit"
+
+
+GOOD_BACKUP = frozenset({BackupState.CHECKED, BackupState.RESTORE_TESTED})
+"""A backup counts as protection only in these states."""
+
+BACKUP_TRANSITIONS: dict[BackupState, frozenset[BackupState]] = {
+    BackupState.STORED: frozenset(
+        {BackupState.CHECKED, BackupState.RESTORE_TESTED, BackupState.DAMAGED, BackupState.MISSING}
+    ),
+    BackupState.CHECKED: frozenset({BackupState.RESTORE_TESTED, BackupState.DAMAGED, BackupState.MISSING}),
+    BackupState.RESTORE_TESTED: frozenset({BackupState.DAMAGED, BackupState.MISSING}),
+    BackupState.DAMAGED: frozenset({BackupState.CHECKED, BackupState.RESTORE_TESTED, BackupState.MISSING}),
+    BackupState.MISSING: frozenset({BackupState.STORED}),
+}
+
+REPOSITORY_TRANSITIONS: dict[RepositoryState, frozenset[RepositoryState]] = {
+    RepositoryState.NEW: frozenset({RepositoryState.READY, RepositoryState.UNREACHABLE}),
+    RepositoryState.READY: frozenset({RepositoryState.UNREACHABLE}),
+    RepositoryState.UNREACHABLE: frozenset({RepositoryState.READY}),
+}
+
+DEPTH = {VerificationLevel.CHECKSUM: 1, VerificationLevel.DECODE: 2, VerificationLevel.RESTORE: 3}
+"""How much a level proves; a deeper one includes the shallower ones."""
+
+
+def backup_state_after(
+    state: BackupState,
+    level: VerificationLevel,
+    *,
+    passed: bool,
+    failed_at: VerificationLevel | None = None,
+) -> BackupState:
+    """The state a backup has earned after a verification at `level`.
+
+    A pass never lowers a state. A damaged backup is believed again only by a pass at least as deep as
+    the failure (`failed_at`): a matching SHA-256 says nothing about a frame that would not decrypt.
+    """
+    if not passed:
+        return BackupState.DAMAGED
+    if state == BackupState.DAMAGED and failed_at is not None and DEPTH[level] < DEPTH[failed_at]:
+        return state
+    if level == VerificationLevel.RESTORE:
+        return BackupState.RESTORE_TESTED
+    return state if state == BackupState.RESTORE_TESTED else BackupState.CHECKED
+
+
+def may_become(old: BackupState, new: BackupState) -> bool:
+    """True when the table allows it; staying is always allowed."""
+    return new == old or new in BACKUP_TRANSITIONS[old]
