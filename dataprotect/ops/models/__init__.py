@@ -1,0 +1,9 @@
+"""Rows of the app `ops`."""
+
+from dataprotect.ops.models.audit import AuditEvent, AuditHead
+from dataprotect.ops.models.job import Job, JobLogLine
+from dataprotect.ops.models.preference import Preference
+from dataprotect.ops.models.stop import StopSwitch
+from dataprotect.ops.models.worker import Worker
+
+__all__ = ["AuditEvent", "AuditHead", "Job", "JobLogLine", "Preference", "StopSwitch", "Worker"]

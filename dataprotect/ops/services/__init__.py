@@ -1,0 +1,1 @@
+"""Everything in `ops` that writes."""

@@ -1,0 +1,50 @@
+"""The emergency stop: a file or a switch; either stops.
+
+The file is for whoever has a shell and no time. Once seen it latches: the switch is raised too, so that
+removing the file is not enough to go on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+
+from dataprotect.core.errors import EmergencyStop
+from dataprotect.ops.models import StopSwitch
+
+_LONGEST_REASON = 300
+
+
+def file_reason() -> str | None:
+    """Why the file says to stop, or None when there is no file. A file that cannot be read stops as well."""
+    file: Path = settings.EMERGENCY_STOP_FILE
+    try:
+        with file.open("rb") as content:
+            words = content.read(_LONGEST_REASON).decode("utf-8", "replace").split()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        words = []
+    return f"the file {file} is there" + (f": {' '.join(words)}" if words else "")
+
+
+def switch_reason() -> str | None:
+    """Why the active switch says to stop, or None."""
+    switch = StopSwitch.objects.filter(active=True).first()
+    return None if switch is None else f"raised by {switch.raised_by}: {switch.reason}"
+
+
+def stop_reason() -> str | None:
+    """Why work must stop, or None."""
+    return file_reason() or switch_reason()
+
+
+def refuse_while_stopped() -> None:
+    """Raises EmergencyStop when the stop is active."""
+    if reason := stop_reason():
+        raise stopped(reason)
+
+
+def stopped(reason: str) -> EmergencyStop:
+    return EmergencyStop(f"The emergency stop is active: {reason}.")

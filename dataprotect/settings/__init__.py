@@ -1,0 +1,142 @@
+"""Settings: everything comes from the environment, every default is listed in docs/operations.md.
+
+Importing this package makes the home folder and the secret key when they are not there yet, and raises
+`ForeseenError` with one clear sentence for a value that cannot be used.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from pathlib import Path
+
+from dataprotect.settings import environment as env
+from dataprotect.settings.database import database
+from dataprotect.settings.home import prepare, secret_key
+from dataprotect.settings.logs import logging_config
+from dataprotect.settings.queue import cluster
+from dataprotect.settings.security import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
+from dataprotect.settings.security import security
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+# --- This installation
+DATAPROTECT_HOME = prepare(env.path("DATAPROTECT_HOME", BASE_DIR / "var"))
+SITE_NAME = env.text("SITE_NAME", "DataProtect")
+BIND = env.text("BIND", "127.0.0.1:8000")
+WORKERS = env.number("WORKERS", 2, low=1, high=256)
+CLUSTER_NAME = env.text("CLUSTER_NAME", "dataprotect")
+EMERGENCY_STOP_FILE = env.path("EMERGENCY_STOP_FILE", Path("/tmp/BACKUP_EMERGENCY_STOP"))  # noqa: S108
+CLONE_USER = env.text("CLONE_USER", "postgres")
+CLONE_DIRECTORY = env.path("CLONE_DIRECTORY", DATAPROTECT_HOME / "clones")
+LOCAL_REPOSITORY_PREFIXES = env.names(
+    "LOCAL_REPOSITORY_PREFIXES",
+    (str(DATAPROTECT_HOME), "/srv", "/mnt", "/media", "/backup", "/backups", "/data", "/opt", "/home",
+     "/var/lib", "/var/backups", "/tmp", "/var/tmp"),  # noqa: S108
+)  # fmt: skip
+BUCKET_PREFIXES = env.names("BUCKET_PREFIXES", ("s3://",))
+JOB_LEASE_SECONDS = env.number("JOB_LEASE_SECONDS", 60, low=2, high=3600)
+JOB_MAX_ATTEMPTS = env.number("JOB_MAX_ATTEMPTS", 3, low=1, high=20)
+# Only functions below these modules may be named by a job row: a forged row cannot call anything else.
+JOB_TASK_MODULES = ["dataprotect.ops.tasks", "catalog.tasks", "restores.tasks", "compliance.tasks"]
+
+# --- Django
+SECRET_KEY = secret_key(env.path("SECRET_KEY_FILE", DATAPROTECT_HOME / "secret_key"))
+DEBUG = env.flag("DEBUG", False)
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
+BEHIND_TLS = env.flag("BEHIND_TLS", not DEBUG)
+globals().update(security(BEHIND_TLS))
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "guardian",
+    "django_q",
+    "django_htmx",
+    "django_tables2",
+    "django_filters",
+    "template_partials",
+    "csp",
+    "bootstrap",
+    "ninja",
+    "dataprotect.ops",
+    "catalog",
+    "restores",
+    "compliance",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "dataprotect.ops.views.middleware.PreferenceMiddleware",
+]
+
+ROOT_URLCONF = "dataprotect.urls"
+WSGI_APPLICATION = "dataprotect.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "dataprotect.ops.views.navigation.dashboard",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": database(DATAPROTECT_HOME)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+Q_CLUSTER = cluster(CLUSTER_NAME, WORKERS)
+
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+ANONYMOUS_USER_NAME = None
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+if TIME_ZONE not in zoneinfo.available_timezones():
+    env.refuse("TIME_ZONE", "a name such as UTC or Europe/Berlin")
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATAPROTECT_HOME / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Served straight from the packages that own them: there is no collectstatic step to forget.
+WHITENOISE_USE_FINDERS = True
+
+DJANGO_TABLES2_TEMPLATE = "django_tables2/bootstrap5.html"
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = logging_config(DATAPROTECT_HOME / "logs", LOG_LEVEL)

@@ -1,0 +1,61 @@
+"""Reading the environment: every value is checked where it is read, and a bad one is one clear sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+import environ
+
+from dataprotect.core.errors import ForeseenError
+
+_env = environ.Env()
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+def refuse(name: str, expected: str) -> NoReturn:
+    """Stop here; the value itself is not repeated, because addresses carry passwords."""
+    raise ForeseenError(
+        f"settings.{name.lower()}",
+        f"The environment variable {name} is not usable: expected {expected}.",
+        f"Correct {name} and start again; docs/operations.md lists every setting.",
+    )
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable without surrounding blanks; `default` when unset or empty."""
+    return str(_env.str(name, default="")).strip() or default
+
+
+def flag(name: str, default: bool) -> bool:
+    value = text(name, str(default)).lower()
+    if value not in _TRUE | _FALSE:
+        refuse(name, "true or false")
+    return value in _TRUE
+
+
+def number(name: str, default: int, *, low: int, high: int) -> int:
+    value = text(name, str(default))
+    if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+        refuse(name, f"a whole number from {low} to {high}")
+    return int(value)
+
+
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    value = text(name, default)
+    if value not in allowed:
+        refuse(name, f"one of {', '.join(allowed)}")
+    return value
+
+
+def names(name: str, default: tuple[str, ...] = ()) -> list[str]:
+    """A comma-separated list; `default` when unset."""
+    return [word.strip() for word in text(name, ",".join(default)).split(",") if word.strip()]
+
+
+def path(name: str, default: Path) -> Path:
+    """An absolute path, `~` expanded; a relative one counts from the working directory."""
+    value = text(name, str(default))
+    if "\0" in value:
+        refuse(name, "a path")
+    return Path(value).expanduser().absolute()
