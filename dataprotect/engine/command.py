@@ -26,8 +26,8 @@ BASE_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LC_
 ALLOWED_ENVIRONMENT = frozenset(
     {
         "PATH", "LC_ALL", "TZ", "HOME", "LD_LIBRARY_PATH",
-        "PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSFILE", "PGAPPNAME", "PGOPTIONS", "PGCONNECT_TIMEOUT",
-        "PGSSLMODE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGTZ", "PGDATA",
+        "PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSFILE", "PGAPPNAME", "PGOPTIONS",
+        "PGCONNECT_TIMEOUT", "PGSSLMODE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGTZ", "PGDATA",
     }
 )  # fmt: skip
 """What a child may be told. PGPASSWORD and everything inherited from the worker stay out."""
@@ -99,7 +99,7 @@ def unprivileged_account(user: str = "postgres") -> Account:
     except KeyError:
         raise ForeseenError(
             "account.missing",
-            f"The database server must not run as root, and there is no user {user!r} on this machine to run it.",
+            f"The database server must not run as root, and this machine has no user {user!r} to run it.",
             f"Create it (`useradd --system {user}`) or name another unprivileged user in the settings.",
         ) from None
     if entry.pw_uid == 0:
