@@ -1,0 +1,61 @@
+"""What can be wrong with an instance, as conditions the database evaluates for all of them at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
+
+from catalog.models import Instance, Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """Conditions at one instant. The tiers are read once: an interval per row is not portable SQL."""
+
+    now: datetime
+    rpo_breached: Q
+
+    never: Q = Q(last_good_at__isnull=True)
+    test_failed: Q = Q(last_restore_test__passed=False)
+    rto_breached: Q = Q(rto_evidence__rto_seconds__gt=F("tier__rto_seconds"))
+    untested: Q = Q(last_restore_test__isnull=True)
+    unreachable: Q = ~Q(probe_problem="")
+
+    @classmethod
+    def at(cls, now: datetime) -> Problems:
+        breached = Q(pk__in=[])
+        for key, rpo_seconds in Tier.objects.values_list("pk", "rpo_seconds"):
+            breached |= Q(tier_id=key, last_good_at__lt=now - timedelta(seconds=rpo_seconds))
+        return cls(now=now, rpo_breached=breached)
+
+    @property
+    def danger(self) -> Q:
+        return self.never | self.test_failed | self.rpo_breached
+
+    @property
+    def warn(self) -> Q:
+        return self.rto_breached | self.untested | self.unreachable
+
+    def of(self, severity: str) -> Q:
+        """Instances whose worst is exactly `severity` (danger, warn, ok)."""
+        if severity == "danger":
+            return self.danger
+        if severity == "warn":
+            return self.warn & ~self.danger
+        return ~self.danger & ~self.warn
+
+
+def ranked(instances: QuerySet[Instance], problems: Problems) -> QuerySet[Instance]:
+    """Annotated with `rank`: 0 is the worst, 9 has nothing wrong."""
+    order = (
+        problems.never,
+        problems.test_failed,
+        problems.rpo_breached,
+        problems.rto_breached,
+        problems.unreachable,
+        problems.untested,
+    )
+    whens = [When(condition, then=Value(number)) for number, condition in enumerate(order)]
+    return instances.annotate(rank=Case(*whens, default=Value(9), output_field=IntegerField()))

@@ -1,0 +1,60 @@
+"""One instance as a row of the overview: what it has, against what it should have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from catalog.models import Backup, Instance, Verification
+from catalog.selectors.strip import StripDay
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRow:
+    instance: Instance
+    severity: str
+    """danger (nothing to restore, or the target is breached), warn, ok"""
+    last_good_backup: Backup | None
+    age_seconds: float | None
+    """Since the last good backup; this is the RPO now: whatever happened since would be lost."""
+    rpo_target_seconds: int
+    rto_seconds: float | None
+    """Measured by the latest restore test that passed."""
+    rto_target_seconds: int
+    last_restore_test: Verification | None
+    strip: tuple[StripDay, ...]
+
+    @property
+    def rpo_breached(self) -> bool:
+        return self.age_seconds is None or self.age_seconds > self.rpo_target_seconds
+
+    @property
+    def rto_breached(self) -> bool:
+        return self.rto_seconds is not None and self.rto_seconds > self.rto_target_seconds
+
+
+def instance_row(instance: Instance, strip: tuple[StripDay, ...], now: datetime) -> InstanceRow:
+    """Needs tier, last_good_backup, last_restore_test and rto_evidence selected: it asks nothing itself."""
+    age = (now - instance.last_good_at).total_seconds() if instance.last_good_at else None
+    evidence = instance.rto_evidence
+    row = InstanceRow(
+        instance=instance,
+        severity="ok",
+        last_good_backup=instance.last_good_backup,
+        age_seconds=age,
+        rpo_target_seconds=instance.tier.rpo_seconds,
+        rto_seconds=evidence.rto_seconds if evidence else None,
+        rto_target_seconds=instance.tier.rto_seconds,
+        last_restore_test=instance.last_restore_test,
+        strip=strip,
+    )
+    return _with_severity(row)
+
+
+def _with_severity(row: InstanceRow) -> InstanceRow:
+    test = row.last_restore_test
+    if row.rpo_breached or (test is not None and not test.passed):
+        return replace(row, severity="danger")
+    if row.rto_breached or test is None or row.instance.probe_problem:
+        return replace(row, severity="warn")
+    return row

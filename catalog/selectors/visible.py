@@ -1,0 +1,76 @@
+"""Who may see what. Everything else here starts from these query sets."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+from django.db.models import QuerySet
+from guardian.shortcuts import get_objects_for_user
+
+from catalog.models import Backup, Instance, Verification
+from dataprotect.core.errors import ForeseenError
+
+Viewer = AbstractUser | str
+"""A signed-in user, or `system:<unix user>`: who has a shell on the machine reads its files anyway."""
+
+
+def not_found(kind: str, name: str) -> ForeseenError:
+    """The same answer for what does not exist and for what the asker may not see."""
+    return ForeseenError(
+        f"{kind}.not_found",
+        f"There is no {kind} {name[:128]!r}, or you may not see it.",
+        "Check the name, or ask a DBA Lead for access.",
+    )
+
+
+def sees_every_instance(*, user: Viewer) -> bool:
+    """True when nothing needs to be filtered: superusers, auditors, the command line."""
+    return isinstance(user, str) or bool(user.is_active and user.has_perm("catalog.view_instance"))
+
+
+def instances_visible(*, user: Viewer) -> QuerySet[Instance]:
+    if sees_every_instance(user=user):
+        return Instance.objects.all()
+    if isinstance(user, str) or not user.is_active:
+        return Instance.objects.none()
+    found: QuerySet[Instance] = get_objects_for_user(user, "catalog.view_instance", Instance.objects.all())
+    return found
+
+
+def backups_visible(*, user: Viewer) -> QuerySet[Backup]:
+    if sees_every_instance(user=user):
+        return Backup.objects.all()
+    return Backup.objects.filter(instance__in=instances_visible(user=user).order_by().values("pk"))
+
+
+def verifications_visible(*, user: Viewer) -> QuerySet[Verification]:
+    if sees_every_instance(user=user):
+        return Verification.objects.all()
+    return Verification.objects.filter(
+        backup__instance__in=instances_visible(user=user).order_by().values("pk")
+    )
+
+
+def may(*, user: Viewer, permission: str, instance: Instance | None = None) -> bool:
+    """Does `user` hold `permission` (`catalog.backup_instance`) for everything, or for this instance?"""
+    if isinstance(user, str):
+        return user.startswith("system:")
+    if not user.is_active:
+        return False
+    if user.has_perm(permission):
+        return True
+    return instance is not None and user.has_perm(permission, instance)
+
+
+def instance_get(*, user: Viewer, name: str) -> Instance:
+    """One instance by name. Raises ForeseenError `instance.not_found`."""
+    found = (
+        instances_visible(user=user)
+        .select_related(
+            "tier", "repository", "owner", "last_good_backup", "last_restore_test", "rto_evidence"
+        )
+        .filter(name=name)
+        .first()
+    )
+    if found is None:
+        raise not_found("instance", name)
+    return found
