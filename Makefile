@@ -4,7 +4,7 @@ PYTEST_ARGS ?=
 HEADLESS ?=
 SCALE ?=
 RUNS ?=
-LISTEN ?= 127.0.0.1:8000
+LISTEN ?=
 
 .PHONY: help setup test-setup lint test demo run bench lock clean
 .DEFAULT_GOAL := help
@@ -22,7 +22,7 @@ demo: setup ## A throwaway server, protected, restored and shown (HEADLESS=1: pr
 	@exec $(PYTHON) manage.py demo $(if $(HEADLESS),--headless)
 
 run: setup ## Web and workers of this checkout's own home (DATAPROTECT_HOME, default var/)
-	@exec $(PYTHON) manage.py serve --listen $(LISTEN)
+	@exec $(PYTHON) manage.py serve $(if $(LISTEN),--listen $(LISTEN))
 
 lint: test-setup ## Style, types, import arrows, migrations, deployment check
 	@.ci/lint.sh

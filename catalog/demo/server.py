@@ -9,9 +9,9 @@ import secrets
 import shutil
 import signal
 import socket
-import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -19,6 +19,9 @@ from catalog.demo.places import Place
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.secrets import Secret
 from dataprotect.engine import command
+
+if TYPE_CHECKING:
+    import subprocess
 
 START_SECONDS = 30.0
 SUPERUSER = "postgres"
@@ -91,11 +94,8 @@ class DemoServer:
         """Fast shutdown by its own process id; killed when it does not end."""
         if self._process is None:
             return
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(20)
-        command.end_group(self._process)
+        self._process.send_signal(signal.SIGINT)  # TERM, which end_group sends, waits for clients
+        command.end_group(self._process, grace=20)
         self._process = None
 
     def stop_leftover(self) -> None:

@@ -163,15 +163,20 @@ def background(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     log: Path,
+    own_program: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a server in a session of its own, its output appended to `log` (0600). The caller ends it."""
+    """Start a server in a session of its own, its output appended to `log` (0600). The caller ends it.
+
+    own_program  it is DataProtect itself (web, workers): it needs the settings in our own environment
+    """
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         if account and os.geteuid() == 0:
             os.fchown(descriptor, account.uid, account.gid)
         return _spawn(
-            argv, account, env, cwd, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=subprocess.STDOUT
-        )
+            argv, account, env, cwd, own_program,
+            stdin=subprocess.DEVNULL, stdout=descriptor, stderr=subprocess.STDOUT,
+        )  # fmt: skip
     finally:
         os.close(descriptor)
 
@@ -203,6 +208,7 @@ def _spawn(
     account: Account | None,
     env: Mapping[str, str] | None,
     cwd: Path | None,
+    own_program: bool = False,
     **streams: Any,
 ) -> subprocess.Popen[bytes]:
     words = [str(word) for word in argv]
@@ -212,7 +218,7 @@ def _spawn(
     try:
         return subprocess.Popen(
             words,
-            env=environment(env),
+            env=os.environ | dict(env or {}) if own_program else environment(env),
             cwd=cwd or "/",
             start_new_session=True,
             umask=0o077,

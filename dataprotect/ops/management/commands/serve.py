@@ -1,0 +1,35 @@
+"""`manage.py serve`: web and workers of this home on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+
+from dataprotect.ops import serving
+
+
+class Command(BaseCommand):
+    help = "Run the web pages and the workers of this home until Ctrl-C, which stops both."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--listen", default=settings.BIND, help="host:port of the web pages")
+
+    def handle(self, *args: Any, listen: str, **options: Any) -> None:
+        serving.stop_on_signals()
+        call_command("migrate", interactive=False, verbosity=0)
+        plain = serving.plain_on_loopback(listen)
+        supervisor = serving.Supervisor([serving.web(listen, plain), serving.workers()])
+        try:
+            supervisor.start()
+            self.stdout.write(
+                f"The pages are at http://{listen}/, the logs in {settings.DATAPROTECT_HOME}/logs."
+            )
+            self.stdout.write("Press Ctrl-C to stop.")
+            supervisor.watch()
+        except KeyboardInterrupt:
+            self.stdout.write("Stopping.")
+        finally:
+            supervisor.stop()
