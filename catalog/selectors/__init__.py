@@ -1,11 +1,11 @@
-"""What the catalog is read through: each user gets what that user may see, in a constant number of queries."""
+"""What the catalog is read through: each user gets what that user may see, in a few constant queries."""
 
 from catalog.selectors.attention import AttentionItem
 from catalog.selectors.backups import BackupDetail, backup_detail, backup_get, backup_list
 from catalog.selectors.instances import InstanceDetail, instance_detail, instance_list
 from catalog.selectors.jobs import job_get, job_list
 from catalog.selectors.overview import Overview, overview
-from catalog.selectors.repositories import RepositoryUsage, key_list, repository_get, repository_list
+from catalog.selectors.repositories import key_list, repository_get, repository_list
 from catalog.selectors.rows import InstanceRow
 from catalog.selectors.strip import StripDay
 from catalog.selectors.visible import (
@@ -23,7 +23,6 @@ __all__ = [
     "InstanceDetail",
     "InstanceRow",
     "Overview",
-    "RepositoryUsage",
     "StripDay",
     "backup_detail",
     "backup_get",

@@ -68,9 +68,7 @@ def overview(
     visible = instances_visible(user=user)
     counts = _counts(visible, problems)
     wanted = _filtered(visible, problems, search, environment, tier, severity)
-    shown = Paginator(
-        ranked(wanted, problems).select_related(*_SELECTED).order_by("rank", "name"), per_page
-    ).get_page(page)
+    shown = Paginator(ranked(wanted, problems).select_related(*_SELECTED), per_page).get_page(page)
     instances = list(shown.object_list)
     days = strips(instances=instances, now=at)
     items, more = attention(

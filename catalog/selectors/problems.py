@@ -16,19 +16,26 @@ class Problems:
 
     now: datetime
     rpo_breached: Q
-
-    never: Q = Q(last_good_at__isnull=True)
-    test_failed: Q = Q(last_restore_test__passed=False)
-    rto_breached: Q = Q(rto_evidence__rto_seconds__gt=F("tier__rto_seconds"))
-    untested: Q = Q(last_restore_test__isnull=True)
-    unreachable: Q = ~Q(probe_problem="")
+    never: Q
+    test_failed: Q
+    rto_breached: Q
+    untested: Q
+    unreachable: Q
 
     @classmethod
     def at(cls, now: datetime) -> Problems:
         breached = Q(pk__in=[])
         for key, rpo_seconds in Tier.objects.values_list("pk", "rpo_seconds"):
             breached |= Q(tier_id=key, last_good_at__lt=now - timedelta(seconds=rpo_seconds))
-        return cls(now=now, rpo_breached=breached)
+        return cls(
+            now=now,
+            rpo_breached=breached,
+            never=Q(last_good_at__isnull=True),
+            test_failed=Q(last_restore_test__passed=False),
+            rto_breached=Q(rto_evidence__rto_seconds__gt=F("tier__rto_seconds")),
+            untested=Q(last_restore_test__isnull=True),
+            unreachable=~Q(probe_problem=""),
+        )
 
     @property
     def danger(self) -> Q:
@@ -48,7 +55,7 @@ class Problems:
 
 
 def ranked(instances: QuerySet[Instance], problems: Problems) -> QuerySet[Instance]:
-    """Annotated with `rank`: 0 is the worst, 9 has nothing wrong."""
+    """The worst first, then by name; nothing wrong comes last."""
     order = (
         problems.never,
         problems.test_failed,
@@ -58,4 +65,5 @@ def ranked(instances: QuerySet[Instance], problems: Problems) -> QuerySet[Instan
         problems.untested,
     )
     whens = [When(condition, then=Value(number)) for number, condition in enumerate(order)]
-    return instances.annotate(rank=Case(*whens, default=Value(9), output_field=IntegerField()))
+    rank = Case(*whens, default=Value(9), output_field=IntegerField())
+    return instances.order_by(rank, "name")

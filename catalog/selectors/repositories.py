@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from django.db.models import Count, Max, QuerySet
 
 from catalog.models import EncryptionKey, Repository
 from catalog.selectors.visible import Viewer, not_found
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryUsage:
-    repository: Repository
-    instances: int
-    backups: int
-    stored_bytes: int
-    free_bytes: int | None
 
 
 def _may(user: Viewer, permission: str) -> bool:
@@ -38,13 +27,6 @@ def repository_get(*, user: Viewer, name: str) -> Repository:
     if found is None:
         raise not_found("repository", name)
     return found
-
-
-def repository_usage(*, user: Viewer) -> list[RepositoryUsage]:
-    return [
-        RepositoryUsage(row, row.instance_count, row.backup_count, row.stored_bytes, row.free_bytes)
-        for row in repository_list(user=user)
-    ]
 
 
 def key_list(*, user: Viewer) -> QuerySet[EncryptionKey]:

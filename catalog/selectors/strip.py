@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 from catalog.models import Backup, Instance
 from catalog.states import GOOD_BACKUP
@@ -50,10 +51,10 @@ def strip(
     now: datetime,
     days: int = DAYS,
 ) -> tuple[StripDay, ...]:
-    """Pure: the last `days` days, oldest first, today last. `good` is ascending and starts before the strip."""
+    """Pure: the last `days` days, oldest first. `good` is ascending and begins before the strip does."""
     gap = longest_gap(rpo_seconds)
     good_by_day, failed_by_day = _by_day(good), _by_day(failed)
-    late_days = {after.date() for before, after in zip(good, good[1:], strict=False) if after - before > gap}
+    late_days = {after.date() for before, after in pairwise(good) if after - before > gap}
     today = now.astimezone(UTC).date()
     result = []
     for number in range(days - 1, -1, -1):
