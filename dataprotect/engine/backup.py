@@ -1,0 +1,116 @@
+"""Taking a backup: the part that is the same for every engine. Nothing counts until the seal is written."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dataprotect.core import steps
+from dataprotect.core.errors import ForeseenError
+from dataprotect.core.progress import Reporter, Silent
+from dataprotect.engine import databases
+from dataprotect.engine.databases.base import Copied, Engine, Prepared
+from dataprotect.engine.model import BackupRequest, BackupResult
+
+if TYPE_CHECKING:
+    from dataprotect.storage.repository import Repository
+    from dataprotect.storage.writer import BackupWriter
+
+
+def take_backup(
+    request: BackupRequest,
+    repository: Repository,
+    reporter: Reporter | None = None,
+    *,
+    engine: str = "postgresql",
+) -> BackupResult:
+    """Take one backup and seal it. On any failure nothing is sealed, and the source is left as it was
+    found.
+    """
+    reporter = reporter or Silent()
+    began = time.monotonic()
+    chosen = databases.get(engine)
+    reporter.phase("prepare")
+    prepared = _prepare(chosen, request, repository)
+    reporter.note(prepared.reader_reason)
+    reporter.checkpoint()
+    steps.reached("backup.prepared")
+    writer = repository.begin(
+        request.source.instance_id,
+        request.backup_id,
+        type=request.type,
+        threads=request.threads,
+        level=request.compression_level,
+        spool=request.spool,
+        reporter=reporter,
+    )
+    steps.reached("backup.begun")
+    copied, stored = _write(chosen, request, prepared, writer, reporter)
+    steps.reached("backup.sealed")
+    return _result(request, prepared, copied, stored, time.monotonic() - began)
+
+
+def _prepare(engine: Engine, request: BackupRequest, repository: Repository) -> Prepared:
+    prepared = engine.prepare(request)
+    repository.claim_instance(request.source.instance_id, prepared.identity)
+    free = repository.free_bytes()
+    if free is not None and free < prepared.estimated_bytes // 4:
+        raise ForeseenError(
+            "backup.no_room",
+            f"The repository has {free / 1e9:.1f} GB free, and {request.source.name} holds "
+            f"{prepared.estimated_bytes / 1e9:.1f} GB: not even a quarter of it would fit.",
+            "Free space or expire backups in this repository, or choose another one.",
+        )
+    return prepared
+
+
+def _write(
+    engine: Engine, request: BackupRequest, prepared: Prepared, writer: BackupWriter, reporter: Reporter
+) -> tuple[Copied, int]:
+    try:
+        copied = engine.copy(request, prepared, writer, reporter)
+        reporter.phase("seal")
+        reporter.checkpoint()
+        steps.reached("backup.copied")
+        seal = writer.finish(facts=copied.facts)
+    except BaseException:
+        writer.abort()
+        raise
+    return copied, seal.stored_bytes
+
+
+def _result(
+    request: BackupRequest, prepared: Prepared, copied: Copied, stored: int, seconds: float
+) -> BackupResult:
+    return BackupResult(
+        backup_id=request.backup_id,
+        type=request.type,
+        reader=prepared.reader,
+        reader_reason=prepared.reader_reason,
+        files=copied.files,
+        bytes_read=copied.bytes_read,
+        bytes_stored=stored,
+        seconds=seconds,
+        started_at=copied.started_at,
+        stopped_at=copied.stopped_at,
+        start_position=copied.start_position,
+        stop_position=copied.stop_position,
+        timeline=copied.timeline,
+        system_identifier=prepared.identity,
+        server_version=prepared.server_version,
+        peak_memory=peak_memory(),
+        fingerprint_position=copied.fingerprint_position,
+        bad_pages=copied.bad_pages,
+        warnings=(*prepared.warnings, *copied.warnings),
+    )
+
+
+def peak_memory() -> int:
+    """The most memory this process has held at once, bytes (VmHWM; unlike ru_maxrss not inherited over
+    exec).
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,107 @@
+"""Which pages of the source are damaged: judged while they are read, named when the backup is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+
+from dataprotect.engine.databases.postgresql import layout, page_checksum
+from dataprotect.engine.databases.postgresql.page_checksum import PAGE_SIZE
+
+_LOOKS = 5
+_PAUSE = 0.03
+_KEPT = 1000
+"""Pages remembered by name; beyond that they are only counted."""
+
+ReadAgain = Callable[[int], bytes]
+"""The page at this offset of the file, once more; fewer bytes than a page when the file is shorter now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page that did not pass. `path` as in the backup, `offset` within that file, `lsn` what it claims."""
+
+    path: str
+    block: int
+    offset: int
+    lsn: int
+
+
+class PageInspector:
+    """Thread-safe. `start` is the position the backup began at; pages newer than it are restored from the
+    log.
+
+    A page that claims a position the log has not reached by the end of the backup cannot be newer: it is
+    damaged.
+    """
+
+    def __init__(self, *, enabled: bool, start: int, blocks_per_segment: int) -> None:
+        self._enabled = enabled
+        self._start = start
+        self._blocks_per_segment = blocks_per_segment
+        self._lock = Lock()
+        self.damaged: list[Page] = []
+        self.unclear: list[Page] = []
+        self._newer: list[Page] = []
+        self.uncounted = 0
+        self.checked = 0
+
+    def wants(self, path: str) -> layout.RelationFile | None:
+        """What `path` (within its root) is as a relation whose pages carry checksums, None when it is
+        none.
+        """
+        return layout.relation_file(path) if self._enabled else None
+
+    def inspect(
+        self,
+        path: str,
+        relation: layout.RelationFile,
+        data: memoryview,
+        offset: int,
+        again: ReadAgain | None,
+    ) -> None:
+        """Look at the pages in `data`, read from `offset`. A page that was read torn is put right in
+        `data`.
+        """
+        first = layout.first_block(relation, self._blocks_per_segment) + offset // PAGE_SIZE
+        wrong = page_checksum.wrong_pages(data, first)
+        for found in wrong:
+            at = found.index * PAGE_SIZE
+            page = Page(path, first + found.index, offset + at, found.lsn)
+            self._judge(page, data[at : at + PAGE_SIZE], again)
+        with self._lock:
+            self.checked += len(data) // PAGE_SIZE
+
+    def _judge(self, page: Page, data: memoryview, again: ReadAgain | None) -> None:
+        if page.lsn >= self._start:
+            self._remember(self._newer, page)
+        elif again is None:
+            self._remember(self.unclear, page)
+        elif (better := self.look_again(page, again)) is None:
+            self._remember(self.damaged, page)
+        elif len(better) == PAGE_SIZE:
+            data[:] = better
+
+    def look_again(self, page: Page, again: ReadAgain) -> bytes | None:
+        """The page as a later read shows it sound, newer or gone (short); None when it stays damaged."""
+        for attempt in range(_LOOKS):
+            time.sleep(_PAUSE * attempt)
+            data = again(page.offset)
+            wrong = page_checksum.wrong_pages(data, page.block)
+            if not wrong or wrong[0].lsn >= self._start:
+                return data
+        return None
+
+    def _remember(self, where: list[Page], page: Page) -> None:
+        with self._lock:
+            if len(where) < _KEPT:
+                where.append(page)
+            else:
+                self.uncounted += 1
+
+    def conclude(self, stop: int) -> None:
+        """Condemn the pages that claim to be newer than the end of the backup."""
+        self.damaged.extend(page for page in self._newer if page.lsn > stop)
+        self._newer.clear()

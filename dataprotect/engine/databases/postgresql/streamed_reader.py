@@ -1,0 +1,204 @@
+"""The streamed reader: BASE_BACKUP over the replication protocol (the form it has since PostgreSQL 15)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dataprotect.engine.databases.postgresql import layout, lsn
+from dataprotect.engine.databases.postgresql.intake import Intake
+from dataprotect.engine.databases.postgresql.page_inspection import PageInspector
+from dataprotect.engine.databases.postgresql.replication import Ended, Replication, table
+from dataprotect.engine.databases.postgresql.small_files import LIMIT, SmallFiles
+from dataprotect.engine.databases.postgresql.tar_stream import TarDamaged, TarMember, TarParser
+from dataprotect.storage.model import BLOCK, Piece
+
+_DOING = "streaming the base backup"
+_TICK = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The server's answer: the position recovery starts from, the timeline, tablespaces, and its own
+    estimate.
+    """
+
+    position: int
+    timeline: int
+    tablespaces: dict[int, str]
+    estimated_bytes: int
+
+
+class StreamedReader:
+    """`start`, then `read` with what was learnt from it; `read` returns the backup's end position."""
+
+    def __init__(self, replication: Replication, label: str) -> None:
+        self._replication = replication
+        self._label = label.replace("'", "''")
+
+    def start(self) -> Started:
+        """Begin the backup: a checkpoint at once, then backup mode, which ends with the connection."""
+        self._replication.send(
+            f"BASE_BACKUP (LABEL '{self._label}', PROGRESS true, CHECKPOINT 'fast', WAL false, WAIT false,"
+            " TABLESPACE_MAP true, VERIFY_CHECKSUMS false, MANIFEST 'no')",
+            _DOING,
+        )
+        begin, spaces = self._replication.result(), self._replication.result()
+        self._replication.result()  # the copy stream opens
+        if begin is None or spaces is None:
+            raise TarDamaged("it has no beginning")
+        position, timeline = table(begin)[0][:2]
+        found, size = {}, 0
+        for oid, location, kilobytes in table(spaces):
+            size += int(kilobytes or 0) * 1024
+            if oid is not None:
+                found[int(oid)] = location or ""
+        return Started(lsn.parse(position or ""), int(timeline or 0), found, size)
+
+    def read(self, started: Started, intake: Intake, inspector: PageInspector) -> int:
+        """Take the whole stream; returns the end position in bytes."""
+        archives = _Archives(started.tablespaces, intake, inspector)
+        while not isinstance(message := self._replication.receive(_TICK), Ended):
+            if message is None:
+                intake.reporter.checkpoint()
+                intake.between()
+            else:
+                archives.take(message)
+        archives.close()
+        stop: int | None = None
+        while (result := self._replication.result()) is not None:
+            if result.ntuples:
+                stop = lsn.parse(table(result)[0][0] or "")
+        if stop is None:
+            raise TarDamaged("it has no end position")
+        intake.warnings.extend(self._replication.warnings)
+        return stop
+
+
+class _Archives:
+    """The archives inside the stream: one per tablespace, the data directory's last."""
+
+    def __init__(self, tablespaces: dict[int, str], intake: Intake, inspector: PageInspector) -> None:
+        self._tablespaces, self._intake = tablespaces, intake
+        self._contents = _Contents(intake, inspector)
+        self._parser: TarParser | None = None
+
+    def take(self, message: memoryview) -> None:
+        """One message: a new archive, data of it, or progress."""
+        kind = message[0]
+        if kind == ord("d"):
+            if self._parser is None:
+                raise TarDamaged("data comes before an archive")
+            self._parser.feed(message[1:])
+        elif kind == ord("n"):
+            self._begin(bytes(message[1:]).split(b"\0")[0].decode())
+
+    def close(self) -> None:
+        if self._parser is None:
+            raise TarDamaged("it holds no archive")
+        self._parser.close()
+        self._contents.close()
+
+    def _begin(self, name: str) -> None:
+        if self._parser is not None:
+            self._parser.close()
+        stem = name.removesuffix(".tar")
+        if stem == "base":
+            self._contents.begin("pgdata")
+            self._intake.directory("pgdata", 0o700, 0)
+            self._links()
+        else:
+            inside = not self._tablespaces[int(stem)].startswith("/")
+            prefix = f"pgdata/{layout.TABLESPACE_LINKS}/{stem}" if inside else f"tablespaces/{stem}"
+            self._contents.begin(prefix)
+            self._intake.directory(prefix, 0o700, 0)
+        self._parser = TarParser(self._contents.member, self._contents.data, self._contents.end)
+
+    def _links(self) -> None:
+        for oid, location in self._tablespaces.items():
+            if location.startswith("/"):
+                self._intake.symlink(f"pgdata/{layout.TABLESPACE_LINKS}/{oid}", location)
+
+
+class _Contents:
+    """What the parser finds, assembled into chunks: small files share one, large ones fill pooled buffers."""
+
+    def __init__(self, intake: Intake, inspector: PageInspector) -> None:
+        self._intake, self._inspector = intake, inspector
+        self._small = SmallFiles(intake, inspector)
+        self._pool: deque[bytearray] = deque()
+        self._prefix = ""
+        self._target: memoryview | None = None
+
+    def begin(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def close(self) -> None:
+        self._small.flush()
+
+    def member(self, member: TarMember) -> None:
+        """A header came. Files that the layout leaves out are read and dropped."""
+        path = f"{self._prefix}/{member.name}"
+        directory, _, name = member.name.rpartition("/")
+        self._target = None
+        if member.kind == "directory":
+            self._intake.directory(path, member.mode, member.mtime)
+        elif member.kind == "file" and not self._left_out(directory, name):
+            self._open(path, member)
+
+    def _left_out(self, directory: str, name: str) -> bool:
+        ours = self._prefix == "pgdata" and not directory and name in ("backup_label", "tablespace_map")
+        return layout.is_excluded(directory, name) and not ours
+
+    def _open(self, path: str, member: TarMember) -> None:
+        self._path, self._member = path, member
+        self._number = self._intake.file(path, member.mode, member.mtime, member.size)
+        self._relation = self._inspector.wants(member.name)
+        self._done = 0
+        self._next_target()
+
+    def _next_target(self) -> None:
+        """Where the next bytes of the file go: shared room, or a buffer of its own for the next block."""
+        self._filled = 0
+        if self._member.size <= LIMIT:
+            self._target = self._small.room(self._member.size)
+            return
+        self._buffer = self._pool.pop() if self._pool else bytearray(BLOCK)
+        self._target = memoryview(self._buffer)[: min(BLOCK, self._member.size - self._done)]
+
+    def data(self, view: memoryview) -> None:
+        """Content of the current member."""
+        while self._target is not None and view:
+            step = min(len(view), len(self._target) - self._filled)
+            self._target[self._filled : self._filled + step] = view[:step]
+            self._filled += step
+            view = view[step:]
+            if self._filled == len(self._target) and self._member.size > LIMIT:
+                self._block()
+
+    def _block(self) -> None:
+        length = self._filled
+        piece = Piece(self._number, self._done, length)
+        self._intake.submit([piece], self._handing_over(self._buffer, length))
+        self._done += length
+        if self._done < self._member.size:
+            self._next_target()
+
+    def end(self) -> None:
+        """The current member is complete."""
+        if self._target is not None and self._member.size <= LIMIT:
+            self._small.keep(self._number, self._path, self._member.size, self._relation)
+        self._target = None
+
+    def _handing_over(self, source: bytearray, length: int) -> Callable[[memoryview], None]:
+        path, relation, offset = self._path, self._relation, self._done
+        pool, inspector = self._pool, self._inspector
+
+        def read(buffer: memoryview) -> None:
+            buffer[:] = memoryview(source)[:length]
+            pool.append(source)
+            if relation is not None:
+                inspector.inspect(path, relation, buffer, offset, None)
+
+        return read
