@@ -23,6 +23,7 @@ from tests.isolation import OutsideWorld, SocketGuard
 from tests.servers.postgresql import DEBIAN_15, PostgresServer, binaries_17
 from tests.servers.redis import RedisServer
 
+pytest_plugins = ["tests.audit_flush"]
 MakePostgres = Callable[..., PostgresServer]
 _guard = SocketGuard()
 _numbers = itertools.count(1)

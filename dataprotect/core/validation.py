@@ -1,8 +1,8 @@
 """What may be typed, one validator per thing; forms, API and commands use the same.
 
-Each returns the cleaned value or raises `InvalidInput` with a sentence that says what was expected. The match is
-always over the whole text (`fullmatch`: `$` would let a trailing newline pass) and over ASCII only (`\\d` would let
-Arabic digits pass). A refused value is shown cut and escaped, and not at all where it could carry a credential.
+Each returns the cleaned value or raises `InvalidInput` with a sentence that says what was expected. The match
+is always over the whole text (`fullmatch`: `$` would let a trailing newline pass) and over ASCII only (`\\d`
+would let Arabic digits pass). A refused value is shown cut and escaped, and not where it could carry a credential.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def backup_id(value: str) -> str:
 
 
 def database_name(value: str) -> str:
-    """A database name that may be typed. Others may exist on a server: they are backed up and shown, not typed."""
+    """A database name that may be typed. Others may exist on a server: they are backed up and shown."""
     expected = "a database name of 1 to 63 letters, digits and _, not beginning with a digit"
     name = _matched("database_name", _DATABASE, value, expected)
     if name.upper() in RESERVED:
@@ -202,14 +202,14 @@ def _inside(resolved: Path, folder: Path) -> bool:
 
 
 def _printable(value: str) -> bool:
-    """No control, format or separator characters (NUL, newline, right-to-left marks), and encodable at all."""
+    """No control, format or separator characters (NUL, newline, right-to-left marks), no lone surrogates."""
     return value.isprintable()
 
 
 def repository_url(
     value: str, *, local_prefixes: Sequence[str], bucket_prefixes: Sequence[str]
 ) -> str:  # fmt: skip
-    """A bucket (`s3://…`) or a local folder (`/srv/backups` or `file:///srv/backups`), returned in its short form."""
+    """A bucket (`s3://…`) or a local folder (`/srv/backups`, `file:///srv/backups`), in its short form."""
     if isinstance(value, str) and value.startswith("/"):
         return str(local_path(value, allowed=local_prefixes))
     if isinstance(value, str) and value.startswith("file:///"):

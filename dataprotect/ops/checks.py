@@ -55,11 +55,9 @@ def check_clone_user(**kwargs: Any) -> list[CheckMessage]:
     return []
 
 
-@register(Tags.database)
-def check_database(databases: list[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+@register()
+def check_database(**kwargs: Any) -> list[CheckMessage]:
     """SQLite is for one machine: beside a Redis broker there are usually several."""
-    from django.conf import settings
-
     connection = connections["default"]
     if connection.vendor == "sqlite" and "redis" in settings.Q_CLUSTER:
         hint = "Set DATABASE_URL to PostgreSQL when workers run on more than one machine."

@@ -1,4 +1,4 @@
-"""What a task is given: a `core.progress.Reporter` that writes the job row, keeps the lease and knows when to end."""
+"""What a task is given: a reporter that writes the job row, keeps the lease and knows when to end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 
 class JobContext:
-    """The task's side of its job. Every method may be called from any thread and none of them waits for the database.
+    """The task's side of its job, a `core.progress.Reporter`: any thread may call it, and no call of the
+    protocol waits for the database.
 
     job_id    the job
     attempt   1, or more when an earlier worker died with this job: what it left behind must be swept first
@@ -73,13 +74,13 @@ class JobContext:
         self._listener.checkpoint()
 
     def hold(self) -> None:
-        """For a service about to write what it did: raises LeaseLost unless the job is still ours, and keeps it
-        ours until the surrounding transaction commits.
+        """For a service about to write what it did: raises LeaseLost unless the job is still ours, and keeps
+        it ours until the surrounding transaction commits.
         """
         self._lease.hold()
 
     def tick(self) -> None:
-        """Write what is new, beat when it is time, and look whether the work must end. One thread calls this."""
+        """Write what is new, beat when it is time, look whether the work must end. One thread calls this."""
         snapshot, lines = self._progress.take()
         try:
             with transaction.atomic():

@@ -30,7 +30,7 @@ def logs() -> Path:
 
 
 def clone_user() -> str | None:
-    """Whom clones run as: the configured user when we are root (PostgreSQL refuses root), else ourselves (None)."""
+    """Whom clones run as: the configured user when we are root (PostgreSQL refuses root), else None: us."""
     return str(settings.CLONE_USER) if os.geteuid() == 0 else None
 
 

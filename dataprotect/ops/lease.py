@@ -58,7 +58,7 @@ class Lease:
         return bool(kept)
 
     def hold(self) -> None:
-        """Inside the caller's transaction: raises LeaseLost unless the job is ours, and keeps it so until commit."""
+        """In the caller's transaction: raises LeaseLost unless the job is ours; keeps it so until commit."""
         if not self.rows().select_for_update().exists():
             raise LeaseLost
 
@@ -101,7 +101,7 @@ def claim(job_id: UUID, *, foreground: bool = False) -> Lease | None:
 
 
 def new_owner() -> str:
-    """`place:pid:start:random`: unique for each claim, and tells this machine whether the process still lives."""
+    """`place:pid:start:random`: unique for each claim; tells this machine whether the process still lives."""
     return f"{_place()}:{os.getpid()}:{_started(os.getpid())}:{secrets.token_hex(4)}"
 
 
@@ -135,7 +135,7 @@ def _place() -> str:
 
 
 def _started(pid: int) -> str:
-    """The start time of a process in clock ticks (field 22 of its stat); empty when it is gone or a zombie."""
+    """The start time of a process in clock ticks (field 22 of its stat); empty when gone or a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

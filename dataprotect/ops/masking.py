@@ -22,7 +22,7 @@ _SHAPES = [
 
 
 def remember(value: str) -> None:
-    """Mask `value` in everything this process logs from now on. Very short values would mask ordinary words."""
+    """Mask `value` in all this process logs from now on. Very short values would mask ordinary words."""
     if len(value) >= _SHORTEST_WORTH_MASKING:
         with _lock:
             _known.add(value)
@@ -46,8 +46,15 @@ class MaskingFormatter(logging.Formatter):
         return mask(super().format(record))
 
 
+class SentenceFormatter(logging.Formatter):
+    """The masked message alone, for a terminal: no traceback, no machinery."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(f"{record.levelname.capitalize()}: {record.getMessage()}")
+
+
 class PrivateFileHandler(logging.handlers.WatchedFileHandler):
-    """A log file only its owner reads, in a folder made when first needed; rotated by logrotate, not by us."""
+    """A log file only its owner reads, in a folder made when first needed; logrotate may move it away."""
 
     def _open(self):  # type: ignore[no-untyped-def]
         Path(self.baseFilename).parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -48,7 +48,7 @@ def foreseen(error: ForeseenError) -> Outcome:
 
 
 def unforeseen(job_id: object, task: str) -> Outcome:
-    """Called while the exception is handled: its traceback goes to the log, the row gets the reference only."""
+    """Called while the exception is handled: its traceback goes to the log, the row gets a reference."""
     reference = secrets.token_hex(4)
     log.exception("job %s (%s) ended with an error of ours, reference %s", job_id, task, reference)
     return Outcome(

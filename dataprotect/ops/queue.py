@@ -72,7 +72,7 @@ def enqueue(
 
 @contextlib.contextmanager
 def foreground() -> Iterator[None]:
-    """Jobs enqueued inside are for `run_now` of this process: workers leave them alone, and they are tried once."""
+    """Jobs enqueued inside are for `run_now` of this process: workers leave them alone; one try only."""
     token = _foreground.set(True)
     try:
         yield

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def execute(job_id: UUID, *, listener: Reporter | None = None, foreground: bool = False) -> bool:
-    """Run the job if it is free. False when it was not ours to run: taken, finished, waiting its turn, or gone.
+    """Run the job if it is free. False when it is not ours to run: taken, finished, waiting its turn, gone.
 
     Inside a surrounding transaction (a test) nothing beats, because no other connection sees the row; the
     progress is then written at the end.
@@ -104,7 +104,7 @@ def _interrupted(lease: Lease, job: Job) -> None:
 
 
 def _end(lease: Lease, ended: Outcome) -> None:
-    """Write the end, fenced, trying again when the database is busy; a taker-over finds the rest otherwise."""
+    """Write the end, fenced, trying again when the database is busy; else the sweeper finds the job."""
     for attempt in range(_TRIES_TO_WRITE_THE_END):
         try:
             _write_end(lease, ended)

@@ -1,8 +1,8 @@
 """Secrets at rest: AES-256-GCM under a named key, bound to the row and field they belong to.
 
-A sealed text is `v1:<key id>:<base64 of nonce + ciphertext + tag>`. The key never lies in the database: the ring
-is `keys/secrets.json` in the home, 0600, `{"current": id, "keys": {id: base64 of 32 bytes}}`. Rotation adds a key
-and makes it current; the older ones stay for what they sealed until `reseal` has moved it.
+A sealed text is `v1:<key id>:<base64 of nonce + ciphertext + tag>`. The key never lies in the database: the
+ring is `keys/secrets.json` in the home, 0600, `{"current": id, "keys": {id: base64 of 32 bytes}}`. Rotation
+adds a key and makes it current; the older ones stay for what they sealed until `reseal` has moved it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def seal(secret: Secret, associated: bytes) -> str:
 
 
 def open_sealed(sealed: str, associated: bytes) -> Secret:
-    """The secret again. Raises ForeseenError `secret.refused` for another row, another field, or a changed text."""
+    """The secret again. Raises ForeseenError `secret.refused` for another row or field, or a changed text."""
     key_id, blob = _parse(sealed)
     try:
         plain = AESGCM(_ring().key(key_id)).decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], associated)

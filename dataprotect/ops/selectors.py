@@ -18,7 +18,7 @@ WORKER_LIVES_WITHIN = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class QueueHealth:
-    """Whether anybody works. `alive` rests on the sweeper, which itself comes through the queue every minute."""
+    """Whether anybody works. `alive` rests on the sweeper, which comes through the queue every minute."""
 
     alive: bool
     last_sweep: datetime | None

@@ -6,7 +6,7 @@
       │       taken  └───► cancelled     a person asked
       │        over
       ├──────────────────► cancelled     before anybody started it
-      └──────────────────► failed        nobody could start it (its task does not exist, all attempts are used up)
+      └──────────────────► failed        the command that was to run it died before it began
 
 `running → running` is a take-over: the lease ran out and another worker claims the job with a higher fencing
 number. The last four states are terminal and refuse everything.

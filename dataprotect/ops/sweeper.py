@@ -1,4 +1,4 @@
-"""Once a minute: whatever a lost message or a dead worker left undone is set going again, or ended in words."""
+"""Once a minute: what a lost message or a dead worker left undone is set going again, or ended in words."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ def _is_due(job: Job, now: datetime) -> bool:
     """The pause doubles with every message, so that a long queue does not fill with copies."""
     if job.dispatched_at is None or job.state == states.RUNNING:
         return job.dispatched_at is None or now - job.dispatched_at >= LOST_AFTER
-    return now - job.dispatched_at >= min(LONGEST_PAUSE, LOST_AFTER * 2 ** min(job.dispatches, 10) / 2)
+    pause: timedelta = min(LONGEST_PAUSE, LOST_AFTER * 2 ** min(job.dispatches, 10) / 2)
+    return now - job.dispatched_at >= pause
 
 
 @transaction.atomic

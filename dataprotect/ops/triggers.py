@@ -1,5 +1,7 @@
-"""The audit chain is append-only in the database itself: UPDATE and DELETE (and TRUNCATE) are refused.
+"""The audit chain is append-only in the database itself.
 
+UPDATE, DELETE and TRUNCATE are refused, and so is an INSERT that does not follow the newest event: SQLite's
+`INSERT OR REPLACE` would otherwise remove a row without any DELETE trigger seeing it.
 The statements are here and not in the migration, so that tests can lift them to empty their own database.
 """
 
@@ -7,30 +9,43 @@ from __future__ import annotations
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+_TABLE = "ops_auditevent"
 _REFUSAL = "the audit chain is append-only"
+_NOT_NEXT = f"NEW.sequence <> (SELECT coalesce(max(sequence), 0) + 1 FROM {_TABLE})"  # noqa: S608
+_KNOWN = f"EXISTS (SELECT 1 FROM {_TABLE} WHERE hash = NEW.hash)"  # noqa: S608
+_ABORT = f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
 
 _SQLITE = [
-    f"""CREATE TRIGGER audit_refuses_{verb} BEFORE {verb.upper()} ON ops_auditevent
-        BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"""
-    for verb in ("update", "delete")
+    f"CREATE TRIGGER audit_refuses_update BEFORE UPDATE ON {_TABLE} {_ABORT}",
+    f"CREATE TRIGGER audit_refuses_delete BEFORE DELETE ON {_TABLE} {_ABORT}",
+    f"CREATE TRIGGER audit_refuses_insert BEFORE INSERT ON {_TABLE} WHEN {_NOT_NEXT} OR {_KNOWN} {_ABORT}",
 ]
 _POSTGRESQL = [
     f"""CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = 'insufficient_privilege'; END $$""",
-    """CREATE TRIGGER audit_refuses_change BEFORE UPDATE OR DELETE ON ops_auditevent
+    f"""CREATE FUNCTION audit_refuse_gap() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN IF {_NOT_NEXT} THEN
+            RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = 'insufficient_privilege';
+        END IF; RETURN NEW; END $$""",
+    f"""CREATE TRIGGER audit_refuses_change BEFORE UPDATE OR DELETE ON {_TABLE}
         FOR EACH ROW EXECUTE FUNCTION audit_refuse()""",
-    """CREATE TRIGGER audit_refuses_truncate BEFORE TRUNCATE ON ops_auditevent
+    f"""CREATE TRIGGER audit_refuses_truncate BEFORE TRUNCATE ON {_TABLE}
         FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()""",
+    f"""CREATE TRIGGER audit_refuses_insert BEFORE INSERT ON {_TABLE}
+        FOR EACH ROW EXECUTE FUNCTION audit_refuse_gap()""",
 ]
+_CREATE = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}
 _DROP = {
-    "sqlite": ["DROP TRIGGER IF EXISTS audit_refuses_update", "DROP TRIGGER IF EXISTS audit_refuses_delete"],
+    "sqlite": [f"DROP TRIGGER IF EXISTS audit_refuses_{verb}" for verb in ("update", "delete", "insert")],
     "postgresql": [
-        "DROP TRIGGER IF EXISTS audit_refuses_change ON ops_auditevent",
-        "DROP TRIGGER IF EXISTS audit_refuses_truncate ON ops_auditevent",
+        *(
+            f"DROP TRIGGER IF EXISTS audit_refuses_{verb} ON {_TABLE}"
+            for verb in ("change", "truncate", "insert")
+        ),
         "DROP FUNCTION IF EXISTS audit_refuse()",
+        "DROP FUNCTION IF EXISTS audit_refuse_gap()",
     ],
 }
-_CREATE = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}
 
 
 def create(connection: BaseDatabaseWrapper) -> None:

@@ -26,10 +26,16 @@ def logging_config(folder: Path, level: str) -> dict[str, Any]:
                 "()": "dataprotect.ops.masking.MaskingFormatter",
                 "format": "{asctime} {levelname} {name} {process} {message}",
                 "style": "{",
-            }
+            },
+            # A terminal gets the sentence; the traceback is in errors.log.
+            "sentence": {
+                "()": "dataprotect.ops.masking.SentenceFormatter",
+                "format": "{message}",
+                "style": "{",
+            },
         },
         "handlers": {
-            "console": {"class": "logging.StreamHandler", "level": "WARNING", "formatter": "line"},
+            "console": {"class": "logging.StreamHandler", "level": "WARNING", "formatter": "sentence"},
             "file": file("dataprotect.log", level),
             "errors": file("errors.log", "ERROR"),
         },

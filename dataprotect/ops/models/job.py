@@ -17,8 +17,9 @@ from dataprotect.ops import states
 class Job(models.Model):
     """The truth about one piece of work; the queue's message only says "look at this row".
 
-    Written by `ops.queue`, `ops.runner`, `ops.context` and `ops.services.jobs` alone. `arguments` and `result`
-    never hold a secret. Sizes are bytes, `rate` is bytes a second, `eta_seconds` seconds from `progress_at`.
+    Written by `ops.queue`, `ops.runner`, `ops.context`, `ops.sweeper` and `ops.services.jobs` alone.
+    `arguments` and `result` never hold a secret. Sizes are bytes, `rate` is
+    bytes a second, `eta_seconds` are seconds from `progress_at`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

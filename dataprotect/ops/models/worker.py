@@ -7,7 +7,7 @@ from django.utils import timezone
 
 
 class Worker(models.Model):
-    """One worker process of one host. It signs in whenever it begins, beats or ends a job, and when it sweeps."""
+    """One worker process of one host. It signs in when it begins or ends a job, and when it sweeps."""
 
     name = models.CharField(max_length=200, primary_key=True, help_text="host:pid")
     host = models.CharField(max_length=150)

@@ -24,7 +24,7 @@ def audit_record(
     """Append one event in the caller's transaction; it stands or falls with what it reports.
 
     `subject` is a row, or text such as `instance:12`. `data` is plain JSON without secrets.
-    The chain has one end, so its lock is held until the caller's commit: record last, after locking your rows.
+    The chain has one end, and its lock is held until the caller commits: record last, after your own rows.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("an audit event belongs into the transaction of what it reports")
