@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -74,7 +75,7 @@ class Backend(Protocol):
         """A small new object in one go; the conditional put. Raises ObjectExists, StorageFull."""
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
-        """`length` bytes from `offset` (to the end when None; fewer only at the end). Raises ObjectMissing."""
+        """`length` bytes from `offset` (None: to the end; fewer only at the end). Raises ObjectMissing."""
 
     def stream(self, name: str, block: int = 1 << 20) -> Iterator[bytes]:
         """The whole object in blocks. Raises ObjectMissing."""
@@ -85,8 +86,15 @@ class Backend(Protocol):
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Every committed object whose name starts with `prefix`, in name order."""
 
+    def folders(self, prefix: str = "") -> Iterator[str]:
+        """Names of the folders right below `prefix` (empty, or ending with a slash), in order, each ending
+        with a slash; only folders that hold objects."""
+
     def delete(self, name: str) -> None:
         """Deleting what is not there is not an error (it may be a repeated call)."""
 
     def free_bytes(self) -> int | None:
         """Bytes that can still be written; None where the place does not say."""
+
+    def sweep_temporary(self) -> builtins.list[str]:
+        """Remove what dead writers left unfinished, never a living one's; returns what was removed."""

@@ -1,0 +1,125 @@
+"""How bytes become frames: zstd, then AES-256-GCM under a key of the object's own.
+
+An object is a header, frames, and an empty end frame. See docs/repository-format.md.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+
+import zstandard
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from dataprotect.storage.documents import DamagedObject
+from dataprotect.storage.keys.wrapping import DataKey
+
+MAGIC = b"DPRO"
+FORMAT = 1
+PACK, MANIFEST = 1, 2
+END = 1
+
+HEADER = struct.Struct(">4sHBB16s32s")
+"""magic, format, kind, zero, data-key id, salt."""
+
+FRAME = struct.Struct(">III")
+"""Length of the ciphertext with its tag, length of the plain bytes, flags."""
+
+TAG = 16
+SALT = 32
+_BINDING = struct.Struct(">QII")
+
+
+def derive(secret: bytes, salt: bytes, info: str) -> bytes:
+    """HKDF-SHA256, 32 bytes."""
+    return HKDF(algorithm=SHA256(), length=32, salt=salt, info=info.encode("ascii")).derive(secret)
+
+
+def object_key(key: DataKey, salt: bytes, name: str) -> bytes:
+    """The key of the object `name` (its full name in the repository)."""
+    return derive(key.secret, salt, f"dataprotect/1 object {name}")
+
+
+def nonce(index: int) -> bytes:
+    return index.to_bytes(12, "big")
+
+
+def binding(name: bytes, index: int, plain: int, flags: int) -> bytes:
+    """The associated data of a frame."""
+    return name + b"\0" + _BINDING.pack(index, plain, flags)
+
+
+class FrameEncoder:
+    """Frames for one new object. Not thread-safe; `compressor` may be shared by objects of one thread."""
+
+    def __init__(self, key: DataKey, name: str, kind: int, compressor: zstandard.ZstdCompressor) -> None:
+        salt = os.urandom(SALT)
+        self.header = HEADER.pack(MAGIC, FORMAT, kind, 0, key.id_bytes, salt)
+        self.frames = 0
+        self._cipher = AESGCM(object_key(key, salt, name))
+        self._name = name.encode("ascii")
+        self._compress = compressor.compress
+
+    def encode(self, data: bytes | bytearray | memoryview) -> tuple[bytes, bytes]:
+        """Frame header and ciphertext of the next frame. `data` must not be empty."""
+        return self._seal(self._compress(data), len(data), 0)
+
+    def end(self) -> bytes:
+        """The end frame: no object without it is whole."""
+        head, tag = self._seal(b"", 0, END)
+        return head + tag
+
+    def _seal(self, body: bytes, plain: int, flags: int) -> tuple[bytes, bytes]:
+        index = self.frames
+        self.frames = index + 1
+        sealed = self._cipher.encrypt(nonce(index), body, binding(self._name, index, plain, flags))
+        return FRAME.pack(len(sealed), plain, flags), sealed
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDecoder:
+    """Opens frames of one stored object; safe to use from several threads."""
+
+    name: str
+    _name: bytes
+    _cipher: AESGCM
+
+    @classmethod
+    def open(cls, key: DataKey, name: str, kind: int, header: bytes) -> FrameDecoder:
+        """Raises DamagedObject when `header` is not that of the object `name` of this kind and key."""
+        if len(header) != HEADER.size:
+            raise DamagedObject(name, "it ends within its header")
+        magic, version, found_kind, zero, key_id, salt = HEADER.unpack(header)
+        if (magic, version, found_kind, zero, key_id) != (MAGIC, FORMAT, kind, 0, key.id_bytes):
+            raise DamagedObject(name, "its header is not the one that was written")
+        return cls(name, name.encode("ascii"), AESGCM(object_key(key, salt, name)))
+
+    def decode(
+        self, index: int, frame: memoryview, plain: int, decompressor: zstandard.ZstdDecompressor
+    ) -> bytes:
+        """The `plain` bytes of a data frame (with its frame header). Raises DamagedObject."""
+        length, found_plain, flags = FRAME.unpack_from(frame)
+        if length + FRAME.size != len(frame) or found_plain != plain or flags:
+            raise DamagedObject(self.name, f"the header of frame {index} does not match the manifest")
+        body = self.open_body(index, frame[FRAME.size :], plain, 0)
+        return self.expand(index, body, plain, decompressor)
+
+    def open_body(self, index: int, sealed: memoryview, plain: int, flags: int) -> bytes:
+        """What was encrypted, still compressed. Raises DamagedObject when its tag does not match."""
+        try:
+            return self._cipher.decrypt(nonce(index), sealed, binding(self._name, index, plain, flags))
+        except InvalidTag as error:
+            raise DamagedObject(self.name, f"frame {index} fails its authentication") from error
+
+    def expand(self, index: int, body: bytes, plain: int, decompressor: zstandard.ZstdDecompressor) -> bytes:
+        try:
+            data = decompressor.decompress(body, max_output_size=plain)
+        except zstandard.ZstdError as error:
+            raise DamagedObject(self.name, f"frame {index} does not decompress") from error
+        if len(data) != plain:
+            raise DamagedObject(self.name, f"frame {index} has {len(data)} bytes instead of {plain}")
+        return data
