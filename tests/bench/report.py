@@ -1,0 +1,65 @@
+"""The figures as a table for people: medians, and everybody's time as a multiple of our local reader's."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+MEBIBYTE = 1 << 20
+
+
+def machine() -> dict[str, Any]:
+    """Figures without the hardware beside them say nothing."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": names[0] if names else platform.machine(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "load_before": round(os.getloadavg()[0], 2),
+        "kernel": platform.release(),
+    }
+
+
+def lines(report: dict[str, Any]) -> Iterator[str]:
+    facts = report["machine"]
+    memory = facts["memory_bytes"] >> 30
+    yield f"{facts['cores']} cores ({facts['processor']}), {memory} GiB, load {facts['load_before']}"
+    for comparison in report["comparisons"]:
+        yield ""
+        yield from _comparison(comparison)
+    for measured in report["memory"]:
+        yield ""
+        yield f"Peak memory on {measured['source_bytes'] / 1e9:.2f} GB, in MiB"
+        for name, value in measured.items():
+            if name not in ("scale", "source_bytes"):
+                yield f"  {name:20}{value / MEBIBYTE:8.0f}"
+
+
+def _comparison(comparison: dict[str, Any]) -> Iterator[str]:
+    size = comparison["source_bytes"]
+    yield (
+        f"{comparison['dataset']}, scale {comparison['scale']}: {size / 1e9:.2f} GB, "
+        f"median of {comparison['runs']}, alternating"
+    )
+    yield f"  {'':31}{'backup s':>9}{'x ours':>8}{'MB/s':>7}{'stored MB':>11}{'restore s':>11}{'x ours':>8}"
+    local = comparison["contenders"][0]
+    for each in comparison["contenders"]:
+        backup, restore = each["backup_median"], each["restore_median"]
+        rate, times, stored = size / 1e6 / backup, backup / local["backup_median"], each["stored_bytes"] / 1e6
+        yield (
+            f"  {each['name']:31}{backup:9.2f}{times:8.2f}{rate:7.0f}{stored:11.1f}"
+            + _restored(restore, local["restore_median"])
+        )
+    for each in comparison["contenders"]:
+        yield f"    {each['name']}: {each['note']}"
+
+
+def _restored(seconds: float | None, ours: float) -> str:
+    return f"{'-':>11}{'-':>8}" if seconds is None else f"{seconds:11.2f}{seconds / ours:8.2f}"
