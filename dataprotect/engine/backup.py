@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataprotect.core import steps
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter, Silent
 from dataprotect.engine import databases
 from dataprotect.engine.databases.base import Copied, Engine, Prepared
-from dataprotect.engine.model import BackupRequest, BackupResult
+from dataprotect.engine.model import BackupRequest, BackupResult, Source
 
 if TYPE_CHECKING:
     from dataprotect.storage.repository import Repository
@@ -69,6 +69,7 @@ def _write(
     engine: Engine, request: BackupRequest, prepared: Prepared, writer: BackupWriter, reporter: Reporter
 ) -> tuple[Copied, int]:
     try:
+        writer.attach("instance", _registration(engine, request.source))
         copied = engine.copy(request, prepared, writer, reporter)
         reporter.phase("seal")
         reporter.checkpoint()
@@ -78,6 +79,25 @@ def _write(
         writer.abort()
         raise
     return copied, seal.stored_bytes
+
+
+def _registration(engine: Engine, source: Source) -> dict[str, Any]:
+    """How the instance is registered, so that a lost catalog is rebuilt from the repository; no password."""
+    address = source.address
+    return {
+        "name": source.name,
+        "engine": engine.name,
+        "host": address.host,
+        "port": address.port,
+        "user": address.user,
+        "database": address.database,
+        "data_directory": str(source.data_directory or ""),
+        "tls_mode": address.tls.mode,
+        "tls_ca_file": str(address.tls.ca_file or ""),
+        "tls_certificate_file": str(address.tls.certificate_file or ""),
+        "tls_key_file": str(address.tls.key_file or ""),
+        "labels": dict(source.labels),
+    }
 
 
 def _result(

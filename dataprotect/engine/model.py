@@ -48,6 +48,9 @@ class Source:
     name: str
     address: Address
     data_directory: Path | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What the catalog says about it (environment, tier, region): kept, encrypted, in every backup, so that a
+    rebuilt catalog knows it again. Never a secret."""
 
 
 @dataclass(frozen=True, slots=True)
