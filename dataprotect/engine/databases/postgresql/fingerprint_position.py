@@ -1,10 +1,10 @@
 """One position of the log, and one snapshot per database right before it.
 
-A clone can only be brought to one position, and snapshots cannot be shared between databases. So a transaction
-is opened in every database first; then the snapshots are taken back to back, and only then the position is read.
-What a snapshot sees has committed before the position. What it does not see but has committed before it is the
-blind spot: usually nothing, because a quiet instant is looked for. Which transactions these are, only the clone
-can tell (`drift`).
+A clone can only be brought to one position, and snapshots cannot be shared between databases. So in every
+database a transaction is opened first; then the snapshots are taken back to back, and only then the position
+is read. What a snapshot sees has committed before the position. What it does not see but has committed before
+it is the blind spot: usually nothing, because a quiet instant is looked for. Which transactions these are,
+only the clone can tell (`drift`).
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def take(
 ) -> Moment:
     """Open one REPEATABLE READ transaction per database, and leave them open on their snapshots.
 
-    `steady` is an autocommit connection of its own. Stops at the first try with an empty blind spot, as far as
-    the source can tell, and after `attempts` tries in any case.
+    `steady` is an autocommit connection of its own. Stops at the first try whose blind spot is empty, as far
+    as the source can tell, and after `attempts` tries in any case.
     """
     for attempt in range(1, attempts + 1):
         reporter.checkpoint()
