@@ -38,7 +38,8 @@ SELECT pg_is_in_recovery(), (SELECT timeline_id FROM pg_control_checkpoint()),
     (SELECT system_identifier::text FROM pg_control_system()), current_setting('server_version'),
     (SELECT rolname::text FROM pg_roles WHERE oid = 10)
 """
-_DATABASES = "SELECT datname::text FROM pg_database WHERE datallowconn ORDER BY datname"
+_DATABASES = "SELECT datname::text FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1"
+"""Templates are left alone: while somebody is connected to template1, CREATE DATABASE fails."""
 
 
 def capture(
