@@ -2,6 +2,7 @@
 PYTHON := .venv/bin/python
 PYTEST_ARGS ?=
 HEADLESS ?=
+NEW_PASSWORDS ?=
 SCALE ?=
 RUNS ?=
 LISTEN ?=
@@ -19,7 +20,7 @@ test-setup: setup ## … and what the tests need
 	@.ci/setup.sh test
 
 demo: setup ## A throwaway server, protected, restored and shown (HEADLESS=1: prove it and exit)
-	@exec $(PYTHON) manage.py demo $(if $(HEADLESS),--headless)
+	@exec $(PYTHON) manage.py demo $(if $(HEADLESS),--headless) $(if $(NEW_PASSWORDS),--new-passwords)
 
 run: setup ## Web and workers of this checkout's own home (DATAPROTECT_HOME, default var/)
 	@exec $(PYTHON) manage.py serve $(if $(LISTEN),--listen $(LISTEN))

@@ -113,6 +113,16 @@ class DemoServer:
             dbname=database, autocommit=True, connect_timeout=5, application_name="dataprotect demo",
         )  # fmt: skip
 
+    def system_identifier(self) -> str:
+        with self.connect() as connection:
+            row = connection.execute("SELECT system_identifier FROM pg_control_system()").fetchone()
+        return str(row[0]) if row else ""
+
+    def version(self) -> str:
+        with self.connect() as connection:
+            row = connection.execute("SHOW server_version").fetchone()
+        return str(row[0]).split()[0] if row else ""
+
     def password_file(self) -> Path:
         """A pgpass file for programs such as pgbench, readable by the server's user alone."""
         file = self.place.folder / "pgpass"
