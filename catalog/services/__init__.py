@@ -1,0 +1,41 @@
+"""Everything that writes the catalog. What a job does (`…_run`) is imported by the tasks alone."""
+
+from catalog.services.access import Actor, require, terminal_operator
+from catalog.services.backup_start import backup_start
+from catalog.services.catalog_rebuild import catalog_rebuild_start
+from catalog.services.instance_access import instance_access_grant, instance_access_revoke
+from catalog.services.instance_add import instance_add
+from catalog.services.instance_probe import instance_probe_start
+from catalog.services.instance_update import instance_update
+from catalog.services.job_cancel import job_cancel
+from catalog.services.key_rotate import key_rotate_start
+from catalog.services.keyring import keyring_ensure, keyring_path
+from catalog.services.repository_add import repository_add
+from catalog.services.repository_check import repository_check_start
+from catalog.services.tier_update import tier_update
+from catalog.services.token import token_create, token_owner, token_revoke
+from catalog.services.verification_start import verification_start
+
+__all__ = [
+    "Actor",
+    "backup_start",
+    "catalog_rebuild_start",
+    "instance_access_grant",
+    "instance_access_revoke",
+    "instance_add",
+    "instance_probe_start",
+    "instance_update",
+    "job_cancel",
+    "key_rotate_start",
+    "keyring_ensure",
+    "keyring_path",
+    "repository_add",
+    "repository_check_start",
+    "require",
+    "terminal_operator",
+    "tier_update",
+    "token_create",
+    "token_owner",
+    "token_revoke",
+    "verification_start",
+]

@@ -1,0 +1,109 @@
+"""Verifying a backup, in the job, and writing down what was proved."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from dataprotect.engine.verify import verify
+from django.db import transaction
+
+from catalog.models import Backup, Verification
+from catalog.services.backup_state import backup_move
+from catalog.services.cleaning import save_clean
+from catalog.services.instance_refresh import instance_refresh
+from catalog.services.opening import repository_open
+from catalog.states import BackupState, VerificationLevel, backup_state_after
+from dataprotect.core import clock
+from dataprotect.core.errors import ForeseenError
+from dataprotect.core.steps import reached
+from dataprotect.engine import model
+from dataprotect.ops import home
+from dataprotect.ops.context import JobContext
+from dataprotect.ops.services.audit import audit_record
+from dataprotect.storage.documents import DamagedObject
+
+
+def verification_run(*, context: JobContext, backup_id: str, level: str) -> dict[str, Any]:
+    """One verification. A backup that fails it ends the job well: the result says `passed` false."""
+    backup = Backup.objects.select_related("instance__tier", "repository").get(backup_id=backup_id)
+    row = verification_take(context=context, backup=backup, level=VerificationLevel(level))
+    return {
+        "backup_id": backup_id,
+        "level": row.level,
+        "passed": row.passed,
+        "state": backup.state,
+        "checks": row.checks,
+        "seconds": round(row.seconds, 3),
+        "rto_seconds": None if row.rto_seconds is None else round(row.rto_seconds, 3),
+    }
+
+
+def verification_take(*, context: JobContext, backup: Backup, level: VerificationLevel) -> Verification:
+    """Verify and record. Damage is a finding, not a failure: the row says what was found where."""
+    outcome = _outcome(context, backup, level)
+    reached("verification.before_row")
+    with transaction.atomic():
+        context.hold()
+        return _record(context, backup, level, outcome)
+
+
+def _outcome(context: JobContext, backup: Backup, level: VerificationLevel) -> model.Verification:
+    started = clock.now()
+    try:
+        return verify(
+            level.value,
+            repository_open(backup.repository),
+            backup.instance.identifier,
+            backup.backup_id,
+            reporter=context,
+            spool=home.spool(),
+            clones=home.clones(),
+            clone_user=home.clone_user(),
+        )
+    except ForeseenError as error:
+        if not isinstance(error, DamagedObject) and error.code not in (
+            "backup.missing",
+            "storage.object_missing",
+        ):
+            raise
+        finished = clock.now()
+        check = model.Check("seal", False, "a seal that is whole and genuine", error.message)
+        seconds = (finished - started).total_seconds()
+        return model.Verification(level.value, False, (check,), seconds, started, finished)
+
+
+def _record(
+    context: JobContext, backup: Backup, level: VerificationLevel, outcome: model.Verification
+) -> Verification:
+    row = Verification(
+        backup=backup,
+        job_id=context.job_id,
+        level=level,
+        passed=outcome.passed,
+        checks=[model.as_plain(check) for check in outcome.checks],
+        timings=dict(outcome.timings),
+        seconds=outcome.seconds,
+        rto_seconds=outcome.rto_seconds,
+        bytes_read=outcome.bytes_read,
+        started_at=outcome.started_at,
+        finished_at=outcome.finished_at,
+        worker=socket.gethostname(),
+    )
+    save_clean(row)
+    _earn(context, backup, row)
+    instance_refresh(backup.instance)
+    data = {"backup": backup.backup_id, "level": row.level, "passed": row.passed}
+    audit_record(actor=context.actor, verb="verification.finished", subject=row, data=data)
+    return row
+
+
+def _earn(context: JobContext, backup: Backup, row: Verification) -> None:
+    """The state that follows from what the row says now: another verification may have ended meanwhile."""
+    backup.refresh_from_db(fields=["state", "failed_level"])
+    failed_at = VerificationLevel(backup.failed_level) if backup.failed_level else None
+    old = BackupState(backup.state)
+    new = backup_state_after(old, VerificationLevel(row.level), passed=row.passed, failed_at=failed_at)
+    if old == BackupState.MISSING:
+        backup_move(actor=context.actor, backup=backup, state=BackupState.STORED)
+    backup_move(actor=context.actor, backup=backup, state=new, failed_level=VerificationLevel(row.level))

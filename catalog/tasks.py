@@ -1,0 +1,37 @@
+"""What jobs of the catalog call: thin doors, one service call each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from catalog.services.backup_run import backup_run
+from catalog.services.catalog_rebuild import catalog_rebuild_run
+from catalog.services.instance_probe import instance_probe_run
+from catalog.services.key_rotate import key_rotate_run
+from catalog.services.repository_check import repository_check_run
+from catalog.services.verification_run import verification_run
+from dataprotect.ops.context import JobContext
+
+
+def run_backup(context: JobContext, *, instance_id: int, type: str, reader: str) -> dict[str, Any]:
+    return backup_run(context=context, instance_id=instance_id, type=type, reader=reader)
+
+
+def run_verification(context: JobContext, *, backup_id: str, level: str) -> dict[str, Any]:
+    return verification_run(context=context, backup_id=backup_id, level=level)
+
+
+def run_probe(context: JobContext, *, instance_id: int) -> dict[str, Any]:
+    return instance_probe_run(context=context, instance_id=instance_id)
+
+
+def run_repository_check(context: JobContext, *, repository_id: int) -> dict[str, Any]:
+    return repository_check_run(context=context, repository_id=repository_id)
+
+
+def run_rebuild(context: JobContext, *, repository_id: int) -> dict[str, Any]:
+    return catalog_rebuild_run(context=context, repository_id=repository_id)
+
+
+def run_key_rotation(context: JobContext) -> dict[str, Any]:
+    return key_rotate_run(context=context)
