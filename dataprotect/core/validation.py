@@ -2,7 +2,7 @@
 
 Each returns the cleaned value or raises `InvalidInput` with a sentence that says what was expected. The match
 is always over the whole text (`fullmatch`: `$` would let a trailing newline pass) and over ASCII only (`\\d`
-would let Arabic digits pass). A refused value is shown cut and escaped, and not where it could carry a credential.
+would let Arabic digits pass). A refused value is shown cut and escaped, and not where it may be a credential.
 """
 
 from __future__ import annotations

@@ -24,8 +24,6 @@ from dataprotect.ops import states
 from dataprotect.ops.models import Job
 from dataprotect.ops.services.audit import audit_record
 
-_EXPIRED_BY = timedelta(seconds=1)
-
 
 @dataclass(slots=True)
 class Lease:
@@ -120,7 +118,7 @@ def release_dead() -> int:
     for job in Job.objects.filter(state=states.RUNNING, lease_until__gte=database_now()):
         if owner_is_gone(job.lease_owner):
             held = Job.objects.filter(pk=job.pk, state=states.RUNNING, fencing=job.fencing)
-            released += held.update(lease_until=database_now() - _EXPIRED_BY)
+            released += held.update(lease_until=database_now())
     return released
 
 

@@ -20,6 +20,7 @@ from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter
 from dataprotect.ops import states
+from dataprotect.ops.lease import database_now
 from dataprotect.ops.models import Job
 from dataprotect.ops.services.audit import Actor, actor_name, audit_record
 
@@ -105,7 +106,7 @@ def result_of(job: Job) -> Any:
 def dispatch(job_id: UUID, cluster: str = "") -> None:
     """Send the message. A broker that is down costs nothing but time: the sweeper sends it again."""
     try:
-        Job.objects.filter(pk=job_id).update(dispatched_at=clock.now(), dispatches=F("dispatches") + 1)
+        Job.objects.filter(pk=job_id).update(dispatched_at=database_now(), dispatches=F("dispatches") + 1)
         async_task(ENTRY, str(job_id), task_name=f"job-{job_id}", cluster=cluster or None)
     except Exception as error:  # noqa: BLE001  each broker has its own errors, and the commit already happened
         log.warning("job %s could not be dispatched (%s); the sweeper will", job_id, type(error).__name__)

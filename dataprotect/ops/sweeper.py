@@ -63,9 +63,14 @@ def _send(jobs: QuerySet[Job], now: datetime) -> int:
 
 
 def _is_due(job: Job, now: datetime) -> bool:
-    """The pause doubles with every message, so that a long queue does not fill with copies."""
-    if job.dispatched_at is None or job.state == states.RUNNING:
-        return job.dispatched_at is None or now - job.dispatched_at >= LOST_AFTER
+    """The pause doubles with every message, so that a long queue does not fill with copies.
+
+    A lease that ran out after the last message is news, and is sent at once.
+    """
+    if job.dispatched_at is None:
+        return True
+    if job.state == states.RUNNING and job.lease_until is not None:
+        return job.dispatched_at <= job.lease_until or now - job.dispatched_at >= LOST_AFTER
     pause: timedelta = min(LONGEST_PAUSE, LOST_AFTER * 2 ** min(job.dispatches, 10) / 2)
     return now - job.dispatched_at >= pause
 
