@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
                     models.CharField(help_text="The task's own name, such as run_backup.", max_length=60),
                 ),
                 ("title", models.CharField(max_length=200)),
-                ("arguments", models.JSONField(default=dict)),
+                ("arguments", models.JSONField(blank=True, default=dict)),
                 (
                     "subject",
                     models.CharField(

@@ -26,7 +26,7 @@ class Job(models.Model):
     task = models.CharField(max_length=200)
     kind = models.CharField(max_length=60, help_text="The task's own name, such as run_backup.")
     title = models.CharField(max_length=200)
-    arguments = models.JSONField(default=dict)
+    arguments = models.JSONField(default=dict, blank=True)
     subject = models.CharField(max_length=200, blank=True, help_text="What it is about, such as instance:12.")
     actor = models.CharField(max_length=150)
     cluster = models.CharField(max_length=100, blank=True)
