@@ -4,8 +4,43 @@ from __future__ import annotations
 
 from django.urls import path
 
-from catalog.views.overview import overview
+from catalog.views import (
+    actions,
+    backups,
+    instance_forms,
+    instances,
+    jobs,
+    overview,
+    repositories,
+    repository_forms,
+    subject,
+    verifications,
+)
 
 urlpatterns = [
-    path("", overview, name="overview"),
+    path("", overview.overview_page, name="overview"),
+    path("add/instance/", instance_forms.add, name="instance_add"),
+    path("instances/", instances.instances, name="instances"),
+    path("instances/<str:name>/", instances.instance, name="instance"),
+    path("instances/<str:name>/edit/", instance_forms.edit, name="instance_edit"),
+    path("instances/<str:name>/probe/", instance_forms.probe, name="instance_probe"),
+    path(
+        "instances/<str:name>/connection/<uuid:key>/", instance_forms.connection, name="instance_connection"
+    ),
+    path("instances/<str:name>/backup/", actions.instance_backup, name="instance_backup"),
+    path("backups/", backups.backups, name="backups"),
+    path("backups/<str:backup_id>/", backups.backup, name="backup"),
+    path("backups/<str:backup_id>/verify/", actions.backup_verify, name="backup_verify"),
+    path("verifications/", verifications.verifications, name="verifications"),
+    path("verifications/<int:key>/", verifications.verification, name="verification"),
+    path("jobs/", jobs.jobs, name="jobs"),
+    path("jobs/<uuid:key>/", jobs.job, name="job"),
+    path("jobs/<uuid:key>/progress/", jobs.job_progress, name="job_progress"),
+    path("jobs/<uuid:key>/cancel/", jobs.job_cancel_action, name="job_cancel"),
+    path("repositories/", repositories.repositories, name="repositories"),
+    path("add/repository/", repository_forms.add, name="repository_add"),
+    path("repositories/<str:name>/", repositories.repository, name="repository"),
+    path("repositories/<str:name>/check/", repository_forms.check, name="repository_check"),
+    path("keys/rotate/", repository_forms.rotate, name="key_rotate"),
+    path("subject/<str:kind>/<str:key>/", subject.subject, name="subject"),
 ]

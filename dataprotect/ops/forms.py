@@ -79,3 +79,17 @@ class PreferenceForm(HouseForm):
     time_zone = forms.ChoiceField(
         choices=time_zones, label="Time zone", help_text="Times are shown in this zone; exports stay in UTC."
     )
+
+
+class RaiseForm(HouseForm):
+    reason = forms.CharField(
+        max_length=500, help_text="What is going wrong, in a few words. Everybody will read it."
+    )
+
+
+class LiftForm(HouseForm):
+    root_cause = forms.CharField(
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="What happened, why, and why it is safe to go on. It is kept in the audit chain.",
+    )

@@ -1,7 +1,7 @@
 """Template filters and tags for instants, sizes, durations, states and icons.
 
 Instants are aware datetimes and appear in the user's zone with its abbreviation inside `<time datetime>`;
-sizes are bytes, durations seconds. Unknown (None) is always written as a dash that says so to a screen reader.
+sizes are bytes, durations seconds. Unknown (None) is a dash that says so to a screen reader.
 """
 
 from __future__ import annotations
@@ -187,3 +187,33 @@ def item(mapping: Any, key: object) -> object:
 def field(bound: object, width: str = "") -> dict[str, object]:
     """One form field in house style; `width` is a class of the `.fields` grid (`w6`)."""
     return {"field": bound, "width": width}
+
+
+@register.filter
+def visible(text: object) -> str:
+    """A name as it is, with what cannot be seen (control signs, direction marks) written as an escape."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in str(text)
+    )
+
+
+@register.filter
+def share(part: float | None) -> SafeString | str:
+    """A percentage as `4.2 %`."""
+    return UNKNOWN if part is None else f"{part:.1f} %" if part < 10 else f"{part:.0f} %"
+
+
+def duration_range(seconds: float, low: float = 0.8, high: float = 1.4) -> str:
+    """An estimate as what it is: `2 min to 4 min`. Under ten seconds nobody needs more than `seconds`."""
+    if seconds * high < 10:
+        return "a few seconds"
+    return f"{_rough(seconds * low)} to {_rough(seconds * high)}"
+
+
+def _rough(seconds: float) -> str:
+    """One unit: `40 s`, `3 min`, `2.5 h`."""
+    if seconds < 90:
+        return f"{max(1, round(seconds / 5) * 5)} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"

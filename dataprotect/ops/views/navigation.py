@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 from django.http import HttpRequest
 from django.urls import reverse
 
+from dataprotect.ops import stop
+from dataprotect.ops.models import Preference
+
 
 class Entry(NamedTuple):
     word: str
@@ -32,9 +35,18 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     if not getattr(request, "user", None) or not request.user.is_authenticated:
         return {"theme": "system"}
     return {
-        "navigation": [_entry(request.path, *page) for page in PAGES],
-        "theme": "system",
+        "navigation": [_entry(request.path, *page) for page in PAGES if _may_open(request.user, page)],
+        "theme": getattr(request, "preference", Preference()).theme,
+        "stop_reason": stop.stop_reason(),
     }
+
+
+NEEDS = {"audit": "ops.view_auditevent", "repositories": "catalog.view_repository"}
+
+
+def _may_open(user: Any, page: tuple[str, str, str]) -> bool:
+    needed = NEEDS.get(page[2])
+    return needed is None or user.has_perm(needed)
 
 
 def _entry(path: str, word: str, icon: str, name: str) -> Entry:

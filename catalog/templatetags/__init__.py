@@ -1,0 +1,1 @@
+"""Pictures and words of the catalog's pages."""

@@ -1,0 +1,75 @@
+"""The list of backups, and one backup with what is proved about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from catalog.filters import BackupFilter
+from catalog.models import Backup, Verification
+from catalog.selectors import backup_detail, backup_list, may
+from catalog.states import BackupState
+from catalog.tables import BackupTable
+from dataprotect.ops.views.listing import listing
+from dataprotect.ops.views.page import page
+
+
+@page
+def backups(request: HttpRequest) -> HttpResponse:
+    context = listing(request, backup_list(user=request.user), BackupFilter, BackupTable, "Backups")
+    context |= {"title": "Backups", "nothing_matches": "No backup matches this filter."}
+    return render(request, "catalog/backups.html", context)
+
+
+@page
+def backup(request: HttpRequest, backup_id: str) -> HttpResponse:
+    detail = backup_detail(user=request.user, backup_id=backup_id)
+    found = detail.backup
+    return render(
+        request,
+        "catalog/backup.html",
+        {
+            "detail": detail,
+            "backup": found,
+            "proof": proof(found, detail.verifications),
+            "running": [job for job in detail.jobs if not job.is_terminal],
+            "read_rate": found.bytes_read / found.seconds if found.seconds else None,
+            "percent_stored": 100 * found.bytes_stored / found.bytes_read if found.bytes_read else None,
+            "may_verify": may(
+                user=request.user, permission="catalog.verify_instance", instance=found.instance
+            ),
+        },
+    )
+
+
+PROOFS = {
+    BackupState.STORED: (
+        "warn", "stored", "Stored, not proved.",
+        "The seal is committed, but nothing has been read back yet. Check its SHA-256 sums.",
+    ),
+    BackupState.CHECKED: (
+        "ok", "checked", "Checked: every stored object was read back and its SHA-256 is equal.",
+        "Nobody has restored it yet. A restore test brings it up as an isolated clone and compares it.",
+    ),
+    BackupState.RESTORE_TESTED: (
+        "ok", "tested", "Restore-tested: it was brought up as an isolated clone and matched its source.",
+        "",
+    ),
+    BackupState.DAMAGED: (
+        "bad", "bad", "Damaged. Do not rely on this backup.",
+        "The failed checks below name what is wrong. Take a new backup now.",
+    ),
+    BackupState.MISSING: (
+        "bad", "bad", "Missing: its seal is gone from the repository.",
+        "Take a new backup now, and find out who removed it.",
+    ),
+}  # fmt: skip
+
+
+def proof(backup: Backup, verifications: list[Verification]) -> dict[str, Any]:
+    """What is proved about a backup, in one sentence, and what to do next."""
+    tone, icon, sentence, detail = PROOFS[BackupState(backup.state)]
+    newest = verifications[0] if verifications else None
+    return {"tone": tone, "icon": icon, "sentence": sentence, "detail": detail, "newest": newest}

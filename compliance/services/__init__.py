@@ -1,0 +1,1 @@
+"""What the compliance pages start."""
