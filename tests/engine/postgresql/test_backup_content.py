@@ -77,7 +77,8 @@ def test_a_hammered_server_comes_back_consistent(
     clone = bench.bring_up(result, own_server)
     with clone.connect() as restored:
         sums = restored.execute(
-            "SELECT (SELECT sum(abalance) FROM pgbench_accounts), (SELECT sum(tbalance) FROM pgbench_tellers),"
+            "SELECT (SELECT sum(abalance) FROM pgbench_accounts),"
+            " (SELECT sum(tbalance) FROM pgbench_tellers),"
             " (SELECT sum(bbalance) FROM pgbench_branches), (SELECT sum(delta) FROM pgbench_history)"
         ).fetchone()
         assert len(set(sums)) == 1
@@ -86,7 +87,7 @@ def test_a_hammered_server_comes_back_consistent(
 
 
 class Storm:
-    """Creates, fills, truncates, rewrites, moves and drops tables; every change is told in the registry with it."""
+    """Creates, fills, truncates, rewrites, moves and drops tables; the registry tells every change."""
 
     def __init__(self, server: PostgresServer) -> None:
         self.server = server
@@ -115,7 +116,7 @@ class Storm:
                 while not self._stop.is_set():
                     self._round(connection, self.rounds)
                     self.rounds += 1
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  raised where the block is left
             self.failure = error
 
     def _round(self, connection: psycopg.Connection, number: int) -> None:
