@@ -138,10 +138,13 @@ class Repository:
         spool: Path | None = None,
         reporter: Reporter | None = None,
     ) -> BackupWriter:
-        """Reserve the backup's name, make its data key, start the workers. Raises `backup.exists`."""
+        """Reserve the backup's name, make its data key, start the workers.
+
+        Raises `backup.exists`, and `repository.unclaimed` before `claim_instance` was called.
+        """
         self._for_writing()
-        names.check_identifier("instance_id", instance_id)
         names.check_identifier("backup_id", backup_id)
+        self._require_claim(instance_id)
         options = WriteOptions(threads=threads, level=level, pack_bytes=pack_bytes, spool=spool)
         key = wrapping.new_data_key(instance_id)
         sources = [(backup_id, key.key_id)]
@@ -247,6 +250,15 @@ class Repository:
                 "Start the backup again; it gets a new name.",
             ) from error
         return StoredObject(names.BEGUN, len(data), hashlib.sha256(data).hexdigest())
+
+    def _require_claim(self, instance_id: str) -> None:
+        """Without a marker nobody could tell that two clusters write to one folder."""
+        if self.owner(instance_id) is None:
+            raise ForeseenError(
+                "repository.unclaimed",
+                f"The folder of the instance {instance_id} is not marked as any cluster's yet.",
+                "Claim the instance with its system identifier before its first backup.",
+            )
 
     def _for_writing(self) -> None:
         if not self._write:
