@@ -23,9 +23,9 @@ from dataprotect.ops import serving
 
 PREFERRED_PORT = 8000
 INVENTORY = (
-    "pgbench at scale 10, and a shop with foreign keys, identity columns, sequences ahead of their data,",
-    "large objects, two extensions, a view, a materialized view, a function, a trigger, a partitioned",
-    "table, an unlogged table, a tablespace, row security, and a role with grants",
+    "pgbench at scale 10, and a shop with foreign keys, identity columns,",
+    "sequences ahead of their data, large objects, two extensions, views, a function,",
+    "a trigger, a partitioned and an unlogged table, a tablespace, roles with grants",
 )
 
 

@@ -51,8 +51,14 @@ class Service:
         return self.process is not None and self.process.poll() is not None
 
     def stop(self) -> None:
-        if self.process is not None:
-            command.end_group(self.process, grace=STOP_SECONDS)
+        """Ask the main process, which ends its own children in order; kill whatever is left of the group."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        command.end_group(self.process, grace=0.1)
 
 
 class Supervisor:
