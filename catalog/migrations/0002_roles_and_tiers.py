@@ -73,6 +73,7 @@ def permission(apps, full_name):
     """Django makes permissions only after all migrations have run, so the rows are made here, as it would."""
     app_label, codename = full_name.split(".")
     verb, model = codename.split("_")
+    model = {"stop": "stopswitch"}.get(model, model)
     kind, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
         app_label=app_label, model=model
     )
