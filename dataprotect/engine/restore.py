@@ -141,10 +141,12 @@ def copy(
             "Verify the backup at level decode and restore another one.",
         )
     reporter.phase("restore", found.total)
+    for place in layout.tablespaces.values():
+        sink.folder(place.parent)
+        sink.root(place)
     reader.copy_to(sink, threads, reporter)
     steps.reached("restore.copied")
     for oid, place in layout.tablespaces.items():
-        sink.folder(place)
         sink.link(layout.data / "pg_tblspc" / str(oid), place)
     if layout.tablespaces:
         places = {oid: str(place) for oid, place in layout.tablespaces.items()}

@@ -54,7 +54,7 @@ class TreeSink:
         self._files: dict[int, _File] = {}
         self._idle: OrderedDict[int, None] = OrderedDict()
         self._skipped: set[int] = set()
-        self._folders: dict[Path, int] = {}
+        self._folders: dict[Path, int | None] = {}
         self._failure: BaseException | None = None
         self._closing: queue.Queue[_File | None] = queue.Queue(maxsize=OPEN_FILES)
         self._threads = [threading.Thread(target=self._close_files, daemon=True) for _ in range(SYNC_THREADS)]
@@ -116,15 +116,27 @@ class TreeSink:
             self._closing.put(file)
 
     def folder(self, path: Path, entry: FileEntry | None = None) -> None:
-        """Make `path` and what is missing above it, 0700 for now; its own mode is set by `release`."""
+        """Make `path` and what is missing above it, 0700 for now; its own mode is set by `release`.
+
+        A folder that was there already keeps its mode, unless the backup has an entry for it.
+        """
         if path not in self._folders:
-            if not path.exists():
+            if path.exists():
+                self._folders[path] = None
+            else:
                 self.folder(path.parent)
                 path.mkdir(0o700)
                 self._own(path)
-            self._folders[path] = 0o700
+                self._folders[path] = 0o700
         if entry is not None and entry.kind == "directory":
             self._folders[path] = entry.mode & 0o7777
+
+    def root(self, path: Path) -> None:
+        """Make `path`, or take the empty folder that is there, as one of the owner's own, 0700."""
+        with told(path):
+            path.mkdir(0o700, exist_ok=True)
+            self._own(path)
+            self._folders[path] = 0o700
 
     def plain(self, path: Path, data: bytes, mode: int = 0o600) -> None:
         """Write a file of our own making, instead of any the backup holds."""
@@ -239,7 +251,7 @@ class TreeSink:
         """Deepest first, so that a folder is durable before the name that leads to it."""
         for path, mode in sorted(self._folders.items(), key=lambda item: len(item[0].parts), reverse=True):
             with told(path):
-                if self._owner is None or path.stat().st_uid == self._owner.uid:
+                if mode is not None:
                     path.chmod(mode)
                 self._sync_folder(path)
 

@@ -58,13 +58,10 @@ def capture(
         fingerprint_rows.prepare_session(steady, options.statement_seconds, options.lock_seconds)
         timeline, system, version, superuser = _identity(steady)
         open_databases, skipped = _open_all(steady, connect, options, stack)
-        moment = fingerprint_position.take(
-            {name: each.connection for name, each in open_databases.items()},
-            steady,
-            options.attempts,
-            reporter,
-        )
-        cluster = fingerprint_schema.capture(steady, fingerprint_schema.CLUSTER_QUERIES)
+        connections = {name: each.connection for name, each in open_databases.items()}
+        moment = fingerprint_position.take(connections, steady, options.attempts, reporter)
+        in_snapshot = connections.get(options.maintenance_database, steady)
+        cluster = fingerprint_schema.capture(in_snapshot, fingerprint_schema.CLUSTER_QUERIES)
         end_position = fingerprint_position.lie_beyond(steady, reporter)
         deadline = started + options.budget_seconds
         contents = [

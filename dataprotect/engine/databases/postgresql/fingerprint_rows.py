@@ -39,7 +39,8 @@ LEFT JOIN LATERAL (
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.number
     WHERE u.place <= i.indnkeyatts) k ON true
 WHERE c.relkind IN ('r', 'm') AND c.relpersistence IN ('p', 'u')
-    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+    AND (c.oid = 'pg_largeobject'::regclass
+        OR n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)')
 ORDER BY n.nspname, c.relname
 """
 
@@ -84,7 +85,7 @@ def prepare_session(connection: Connection, statement_seconds: float, lock_secon
 
 
 def tables(connection: Connection) -> list[Table]:
-    """Every ordinary table, partition and materialized view of the users, by schema and name."""
+    """Every table, partition and materialized view of the users, and pg_largeobject, by schema and name."""
     found = connection.execute(_TABLES.encode()).fetchall()
     return [
         Table(*row[:8], key_columns=tuple(row[8]), key_types=tuple(row[9]))  # type: ignore[misc]
