@@ -14,10 +14,9 @@ class Clone(models.Model):
     backup = models.ForeignKey("catalog.Backup", on_delete=models.PROTECT, related_name="clones")
     job = models.ForeignKey("ops.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     state = models.CharField(
-        max_length=16, choices=CloneState.choices, default=CloneState.STARTING, db_index=True
+        max_length=16, choices=CloneState.choices, default=CloneState.READY, db_index=True
     )
     dsn = models.CharField("DSN", max_length=1024, blank=True)
-    folder = models.CharField(max_length=1024, blank=True)
     data_directory = models.CharField(max_length=1024, blank=True)
     socket_directory = models.CharField(max_length=1024, blank=True)
     port = models.PositiveIntegerField(null=True, blank=True)
@@ -26,13 +25,12 @@ class Clone(models.Model):
     reached_position = models.CharField(max_length=64, blank=True)
     timings = models.JSONField(default=dict, blank=True)
     created_by = models.CharField(max_length=150, help_text="User name, or system:<unix user>")
-    created_at = models.DateTimeField(auto_now_add=True)
-    ready_at = models.DateTimeField(null=True, blank=True)
+    ready_at = models.DateTimeField()
     dropped_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(db_index=True, help_text="Swept after this instant")
 
     class Meta:
-        ordering = ["-created_at", "-pk"]
+        ordering = ["-ready_at", "-pk"]
 
     def __str__(self) -> str:
         return self.clone_id

@@ -2,9 +2,9 @@
 
 Clone::
 
-    starting ──► ready ──► dropping ──► dropped
-        │                      ▲
-        └──────► failed ───────┘      (a failed one is swept like any other)
+    ready ──► dropping ──► dropped
+      │          ▲
+      └─► lost ──┘         (its server or its files are gone, and nobody dropped it)
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from django.db.models import TextChoices
 
 
 class CloneState(TextChoices):
-    STARTING = "starting", "Starting"
     READY = "ready", "Ready"
-    FAILED = "failed", "Failed"
+    LOST = "lost", "Lost"
     DROPPING = "dropping", "Being dropped"
     DROPPED = "dropped", "Dropped"
 
 
 CLONE_TRANSITIONS: dict[CloneState, frozenset[CloneState]] = {
-    CloneState.STARTING: frozenset({CloneState.READY, CloneState.FAILED}),
-    CloneState.READY: frozenset({CloneState.DROPPING}),
-    CloneState.FAILED: frozenset({CloneState.DROPPING}),
+    CloneState.READY: frozenset({CloneState.DROPPING, CloneState.LOST}),
+    CloneState.LOST: frozenset({CloneState.DROPPING}),
     CloneState.DROPPING: frozenset({CloneState.DROPPED}),
     CloneState.DROPPED: frozenset(),
 }
+ALIVE = frozenset({CloneState.READY, CloneState.LOST, CloneState.DROPPING})

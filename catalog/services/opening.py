@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
+from django.conf import settings
+
 from catalog.models import Instance, Repository
 from catalog.services.keyring import keyring_open
 from dataprotect.core.errors import ForeseenError
@@ -65,4 +67,22 @@ def repository_open(row: Repository, *, write: bool = False) -> StoredRepository
             f"At the address of {row.name} there is another repository than the one registered.",
             "Check what is mounted there; register the other one under a name of its own.",
         )
+    return found
+
+
+def server_binaries() -> dict[int, Path]:
+    """Folders of server programs by major version, from the setting POSTGRESQL_BINARIES (`17=/opt/pg17/bin`).
+
+    Distributions' own places are found without it. Raises `settings.postgresql_binaries`.
+    """
+    found = {}
+    for words in settings.POSTGRESQL_BINARIES:
+        major, sign, folder = words.partition("=")
+        if not sign or not major.isascii() or not major.isdigit() or not folder.startswith("/"):
+            raise ForeseenError(
+                "settings.postgresql_binaries",
+                f"The setting POSTGRESQL_BINARIES is not usable: expected 17=/folder, got {words[:100]!r}.",
+                "Correct POSTGRESQL_BINARIES and start again; docs/operations.md lists every setting.",
+            )
+        found[int(major)] = Path(folder)
     return found

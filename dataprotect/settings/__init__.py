@@ -28,6 +28,8 @@ CLUSTER_NAME = env.text("CLUSTER_NAME", "dataprotect")
 EMERGENCY_STOP_FILE = env.path("EMERGENCY_STOP_FILE", Path("/tmp/BACKUP_EMERGENCY_STOP"))  # noqa: S108
 CLONE_USER = env.text("CLONE_USER", "postgres")
 CLONE_DIRECTORY = env.path("CLONE_DIRECTORY", DATAPROTECT_HOME / "clones")
+# Where server programs lie that no distribution put there, for clones: 17=/opt/postgresql-17/bin,…
+POSTGRESQL_BINARIES = env.names("POSTGRESQL_BINARIES")
 LOCAL_REPOSITORY_PREFIXES = env.names(
     "LOCAL_REPOSITORY_PREFIXES",
     (str(DATAPROTECT_HOME), "/srv", "/mnt", "/media", "/backup", "/backups", "/data", "/opt", "/home",

@@ -25,19 +25,17 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
-                            ("starting", "Starting"),
                             ("ready", "Ready"),
-                            ("failed", "Failed"),
+                            ("lost", "Lost"),
                             ("dropping", "Being dropped"),
                             ("dropped", "Dropped"),
                         ],
                         db_index=True,
-                        default="starting",
+                        default="ready",
                         max_length=16,
                     ),
                 ),
                 ("dsn", models.CharField(blank=True, max_length=1024, verbose_name="DSN")),
-                ("folder", models.CharField(blank=True, max_length=1024)),
                 ("data_directory", models.CharField(blank=True, max_length=1024)),
                 ("socket_directory", models.CharField(blank=True, max_length=1024)),
                 ("port", models.PositiveIntegerField(blank=True, null=True)),
@@ -49,8 +47,7 @@ class Migration(migrations.Migration):
                     "created_by",
                     models.CharField(help_text="User name, or system:<unix user>", max_length=150),
                 ),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("ready_at", models.DateTimeField(blank=True, null=True)),
+                ("ready_at", models.DateTimeField()),
                 ("dropped_at", models.DateTimeField(blank=True, null=True)),
                 ("expires_at", models.DateTimeField(db_index=True, help_text="Swept after this instant")),
                 (
@@ -73,7 +70,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "ordering": ["-created_at", "-pk"],
+                "ordering": ["-ready_at", "-pk"],
             },
         ),
         migrations.CreateModel(

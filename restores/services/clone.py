@@ -1,0 +1,160 @@
+"""Clones: bringing one up, dropping it, and sweeping those whose time is over."""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+
+from catalog.models import Backup
+from catalog.services.access import Actor, require
+from catalog.services.cleaning import save_clean
+from catalog.services.opening import repository_open, server_binaries
+from dataprotect.core import clock
+from dataprotect.core.errors import ForeseenError
+from dataprotect.engine import clones, model
+from dataprotect.ops import home, queue
+from dataprotect.ops.context import JobContext
+from dataprotect.ops.models import Job
+from dataprotect.ops.services.audit import audit_record
+from restores.models import Clone
+from restores.states import CLONE_TRANSITIONS, CloneState
+
+BRING_UP = "restores.tasks.run_clone"
+DROP = "restores.tasks.run_clone_drop"
+LIVES = timedelta(hours=24)
+
+
+def clone_start(*, actor: Actor, backup: Backup) -> Job:
+    """Ask for a clone; it is swept after a day unless it is dropped before. Raises `access.denied`."""
+    require(actor=actor, permission="catalog.restore_instance", instance=backup.instance)
+    return queue.enqueue(
+        BRING_UP,
+        arguments={"backup_id": backup.backup_id},
+        actor=actor,
+        subject=backup.instance.subject,
+        title=f"Clone from {backup.backup_id}",
+    )
+
+
+def clone_run(*, context: JobContext, backup_id: str) -> dict[str, Any]:
+    """Bring it up and record it. If it cannot be recorded it does not stay: nobody would know of it."""
+    backup = Backup.objects.select_related("instance", "repository").get(backup_id=backup_id)
+    clone_sweep(actor=context.actor)
+    request = clones.CloneRequest(
+        instance_id=backup.instance.identifier,
+        backup_id=backup_id,
+        clones=home.clones(),
+        binaries=server_binaries(),
+        account=home.clone_user() or "postgres",
+    )
+    made = clones.bring_up(repository_open(backup.repository), request, context)
+    try:
+        row = _record(context, backup, made)
+    except BaseException:
+        clones.drop(home.clones(), made.clone_id)
+        raise
+    return {
+        "clone_id": row.clone_id,
+        "dsn": row.dsn,
+        "data_directory": row.data_directory,
+        "reached_position": row.reached_position,
+        "expires_at": clock.iso(row.expires_at),
+        "timings": row.timings,
+    }
+
+
+def clone_drop_start(*, actor: Actor, clone: Clone) -> Job:
+    """Raises `access.denied`, `clone.dropped`, `clone.elsewhere`."""
+    require(actor=actor, permission="catalog.restore_instance", instance=clone.backup.instance)
+    if clone.state == CloneState.DROPPED:
+        raise ForeseenError(
+            "clone.dropped", f"The clone {clone.clone_id} was dropped already.", "Nothing needs to be done."
+        )
+    return queue.enqueue(
+        DROP,
+        arguments={"clone_id": clone.clone_id},
+        actor=actor,
+        subject=clone.backup.instance.subject,
+        title=f"Drop {clone.clone_id}",
+        exclusive=f"clone:{clone.clone_id}",
+    )
+
+
+def clone_drop_run(*, context: JobContext, clone_id: str) -> dict[str, Any]:
+    """Stop its server, delete its files. Safe to repeat: what is gone already counts as dropped."""
+    row = Clone.objects.get(clone_id=clone_id)
+    if row.worker != socket.gethostname():
+        raise ForeseenError(
+            "clone.elsewhere",
+            f"The clone {clone_id} is on {row.worker}, and this worker runs on {socket.gethostname()}.",
+            f"Run drop_clone {clone_id} on {row.worker}.",
+        )
+    _drop(context.actor, row)
+    return {"clone_id": clone_id, "state": row.state}
+
+
+def clone_sweep(*, actor: Actor) -> list[str]:
+    """On this host: drop what is expired or half-dropped, remove leftovers, mark what is lost."""
+    here = Clone.objects.filter(worker=socket.gethostname())
+    swept = clones.sweep_clones(home.clones())
+    due = here.filter(state__in=(CloneState.READY, CloneState.LOST), expires_at__lte=clock.now())
+    for row in [*due, *here.filter(state=CloneState.DROPPING)]:
+        _drop(actor, row)
+        swept.append(row.clone_id)
+    present = {state.clone_id for state in clones.running(home.clones())}
+    for row in here.filter(state=CloneState.READY).exclude(clone_id__in=present):
+        _move(actor, row, CloneState.LOST)
+    return swept
+
+
+@transaction.atomic
+def _record(context: JobContext, backup: Backup, made: model.Clone) -> Clone:
+    context.hold()
+    now = clock.now()
+    row = Clone(
+        clone_id=made.clone_id,
+        backup=backup,
+        job_id=context.job_id,
+        state=CloneState.READY,
+        dsn=made.dsn,
+        data_directory=str(made.data_directory),
+        socket_directory=str(made.socket_directory),
+        port=made.port,
+        pid=made.pid,
+        worker=socket.gethostname(),
+        reached_position=made.reached_position,
+        timings=dict(made.timings),
+        created_by=context.actor,
+        ready_at=now,
+        expires_at=now + LIVES,
+    )
+    save_clean(row)
+    data = {"backup": backup.backup_id, "instance": backup.instance.name, "worker": row.worker}
+    audit_record(actor=context.actor, verb="clone.ready", subject=f"clone:{row.clone_id}", data=data)
+    return row
+
+
+def _drop(actor: Actor, row: Clone) -> None:
+    if row.state != CloneState.DROPPING:
+        _move(actor, row, CloneState.DROPPING)
+    try:
+        clones.drop(home.clones(), row.clone_id)
+    except ForeseenError as error:
+        if error.code != "clone.missing":
+            raise
+    _move(actor, row, CloneState.DROPPED)
+
+
+@transaction.atomic
+def _move(actor: Actor, row: Clone, state: CloneState) -> None:
+    """One conditional UPDATE plus an event; somebody who was quicker has done it."""
+    old = CloneState(row.state)
+    if state not in CLONE_TRANSITIONS[old]:
+        raise ValueError(f"a clone never goes from {old} to {state}")
+    ended = {"dropped_at": clock.now()} if state == CloneState.DROPPED else {}
+    if Clone.objects.filter(pk=row.pk, state=old).update(state=state, **ended):
+        audit_record(actor=actor, verb=f"clone.{state}", subject=f"clone:{row.clone_id}")
+    row.refresh_from_db()
