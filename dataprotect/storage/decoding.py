@@ -74,8 +74,8 @@ class DecodeCheck:
     def _check_seal(self) -> None:
         """The HMAC, over the very bytes that lie in the repository."""
         data = self._backend.read(self._seal.folder + names.SEAL)
-        code, body = data[9:73], data[82:-2]
-        if data != b'{"hmac":"' + code + b'","seal":' + body + b"}\n":
+        code, body, digest = data[9:73], data[82:-78], data[-67:-3]
+        if data != b'{"hmac":"%b","seal":%b,"sha256":"%b"}\n' % (code, body, digest):
             raise Bad("it does not have the form of a seal")
         seal = self._seal
         secret = self._key_of(seal.data_key_id).secret

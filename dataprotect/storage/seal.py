@@ -1,7 +1,8 @@
 """The seal: plain, written last. A folder without a seal is no backup.
 
-Stored as `{"hmac":"<64 hex digits>","seal":{…}}` and a line feed, canonical JSON; the HMAC-SHA256 is over the
-canonical bytes of the inner object, under a key derived from the backup's data key.
+Stored as `{"hmac":"<64 hex digits>","seal":{…},"sha256":"<64 hex digits>"}` and a line feed, canonical
+JSON. The HMAC-SHA256 is over the canonical bytes of the inner object, under a key derived from the backup's
+data key: it proves the seal genuine. The SHA-256 is over the same bytes: it finds mere damage without a key.
 """
 
 from __future__ import annotations
@@ -85,17 +86,18 @@ def encode_seal(key: DataKey, claims: Mapping[str, Any], objects: list[StoredObj
     listed = [{"name": item.name, "size": item.size, "sha256": item.sha256} for item in objects]
     document = {**claims, "objects": listed}
     code = seal_hmac(key, claims["instance_id"], claims["backup_id"], document)
-    return canonical({"hmac": code, "seal": document}) + b"\n"
+    digest = hashlib.sha256(canonical(document)).hexdigest()
+    return canonical({"hmac": code, "seal": document, "sha256": digest}) + b"\n"
 
 
 def decode_seal(instance_id: str, backup_id: str, data: bytes) -> Seal:
-    """The seal found in the folder of that backup, not yet authenticated. Raises DamagedObject."""
+    """The seal found in the folder of that backup, whole but not yet authenticated. Raises DamagedObject."""
     name = names.backup_folder(instance_id, backup_id) + names.SEAL
     outer = parse_canonical(name, data)
     try:
         seal = _decoded(outer)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DamagedObject(name, "a field is missing or of the wrong kind") from error
+        raise DamagedObject(name, "its content and its SHA-256 do not agree") from error
     if (seal.instance_id, seal.backup_id) != (instance_id, backup_id):
         raise DamagedObject(name, f"it is the seal of {seal.instance_id}/{seal.backup_id}")
     return seal
@@ -103,8 +105,10 @@ def decode_seal(instance_id: str, backup_id: str, data: bytes) -> Seal:
 
 def _decoded(outer: dict[str, Any]) -> Seal:
     document = outer["seal"]
-    if document["format"] != FORMAT or set(outer) != {"hmac", "seal"}:
+    if document["format"] != FORMAT or set(outer) != {"hmac", "seal", "sha256"}:
         raise ValueError("unknown format")
+    if hashlib.sha256(canonical(document)).hexdigest() != outer["sha256"]:
+        raise ValueError("the SHA-256 does not match")
     objects = tuple(
         StoredObject(str(item["name"]), int(item["size"]), str(item["sha256"]))
         for item in document["objects"]

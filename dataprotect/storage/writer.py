@@ -87,7 +87,7 @@ class BackupWriter:
         """
         total = 0
         for piece in task.pieces:
-            if piece.offset % BLOCK or piece.length != self._block_length(piece.number, piece.offset):
+            if piece.length != self._block_length(piece.number, piece.offset):
                 raise ValueError(f"{piece} is not a whole block of its file")
             total += piece.length
         if not 0 < total <= CHUNK:
@@ -101,7 +101,7 @@ class BackupWriter:
 
     def refer(self, number: int, offset: int, digest: bytes, pieces: Sequence[Located]) -> None:
         """Take a block from where it lies already, in a parent's packs or in this backup's own."""
-        if offset % BLOCK or sum(piece.length for piece in pieces) != self._block_length(number, offset):
+        if sum(piece.length for piece in pieces) != self._block_length(number, offset):
             raise ValueError("the pieces do not cover the block exactly")
         encoded = json.dumps([list(piece) for piece in pieces], separators=(",", ":"))
         self._spool.add_blocks([(number, offset // BLOCK, digest, encoded)])
@@ -146,7 +146,9 @@ class BackupWriter:
         self.abort()
 
     def _block_length(self, number: int, offset: int) -> int:
-        return min(BLOCK, self._sizes[number] - offset)
+        """How long the block that begins at `offset` is; -1 where none begins."""
+        size = self._sizes[number]
+        return min(BLOCK, size - offset) if 0 <= offset < size and not offset % BLOCK else -1
 
     def _flush(self) -> None:
         self._spool.add_entries(self._waiting)
