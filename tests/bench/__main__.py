@@ -21,6 +21,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--datasets", nargs="+", default=list(DATASETS), choices=DATASETS)
     parser.add_argument("--no-memory", action="store_true", help="leave out peak memory at 1 and 4 x scale")
     parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="where there is room")
+    parser.add_argument("--leave-out", nargs="+", default=[], metavar="NAME", help="other tools not to run")
     return parser.parse_args()
 
 
@@ -35,7 +36,8 @@ def main() -> None:
     report: dict[str, object] = {"machine": machine(), "comparisons": [], "memory": []}
     try:
         report["comparisons"] = [
-            compare(folder, dataset, chosen.scale, chosen.runs, say) for dataset in chosen.datasets
+            compare(folder, dataset, chosen.scale, chosen.runs, say, chosen.leave_out)
+            for dataset in chosen.datasets
         ]
         if not chosen.no_memory:
             report["memory"] = [memory(folder, scale, say) for scale in (chosen.scale, chosen.scale * 4)]

@@ -17,6 +17,7 @@ from typing import Any
 from dataprotect.core.secrets import Secret
 from dataprotect.engine.backup import peak_memory, take_backup
 from dataprotect.engine.model import Address, BackupRequest, Source
+from dataprotect.engine.restore import RestoreRequest, restore_files
 from dataprotect.storage.keys.local import LocalKeyring
 from dataprotect.storage.repository import Repository
 from tests.bench.contenders import LEVEL, THREADS, Measured, flush, tree_bytes
@@ -96,9 +97,7 @@ def _backup(job: dict[str, Any]) -> None:
 
 
 def _restore(job: dict[str, Any]) -> None:
-    from dataprotect.engine.restore import restore_files
-
-    restore_files(_open(job).read(INSTANCE, BACKUP), Path(job["target"]), threads=THREADS)
+    restore_files(_open(job), RestoreRequest(INSTANCE, BACKUP, Path(job["target"]), threads=THREADS))
 
 
 def _decode(job: dict[str, Any]) -> None:

@@ -36,10 +36,9 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
         yield from _comparison(comparison)
     for measured in report["memory"]:
         yield ""
-        yield f"Peak memory on {measured['source_bytes'] / 1e9:.2f} GB, in MiB"
-        for name, value in measured.items():
-            if name not in ("scale", "source_bytes"):
-                yield f"  {name:20}{value / MEBIBYTE:8.0f}"
+        yield f"Our peak memory on {measured['source_bytes'] / 1e9:.2f} GB, in MiB"
+        for name, value in measured["peaks"].items():
+            yield f"  {name:20}{value / MEBIBYTE:8.0f}"
 
 
 def _comparison(comparison: dict[str, Any]) -> Iterator[str]:
@@ -59,6 +58,8 @@ def _comparison(comparison: dict[str, Any]) -> Iterator[str]:
         )
     for each in comparison["contenders"]:
         yield f"    {each['name']}: {each['note']}"
+    for name in comparison["left_out"]:
+        yield f"    {name}: left out of this run"
 
 
 def _restored(seconds: float | None, ours: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,9 @@ class Figures:
         }
 
 
-def compare(folder: Path, dataset: str, scale: int, runs: int, say: Say) -> dict[str, Any]:
+def compare(
+    folder: Path, dataset: str, scale: int, runs: int, say: Say, left_out: Sequence[str] = ()
+) -> dict[str, Any]:
     """All contenders on one cluster of `scale` x 15 MB: `{dataset, source_bytes, contenders: [...]}`."""
     say(f"Loading {dataset} at scale {scale}")
     server = new_cluster(folder / "server", dataset, scale)
@@ -56,6 +58,7 @@ def compare(folder: Path, dataset: str, scale: int, runs: int, say: Say) -> dict
             Ours(server, folder, "local"), Ours(server, folder, "streamed"), PgBackRest(server, folder),
             BasebackupPipeline(server, folder), PlainBasebackup(server, folder),
         ]  # fmt: skip
+        contenders = [each for each in contenders if each.name not in left_out]
         for contender in contenders:
             contender.prepare()
         figures = {each.name: Figures(each.name, each.note) for each in contenders}
@@ -66,6 +69,7 @@ def compare(folder: Path, dataset: str, scale: int, runs: int, say: Say) -> dict
                 say(f"  run {number + 1} of {runs}: {_line(figures[contender.name])}")
         return {
             "dataset": dataset, "scale": scale, "runs": runs, "source_bytes": size_of(server),
+            "left_out": list(left_out),
             "contenders": [each.as_json() for each in figures.values()],
         }  # fmt: skip
     finally:
@@ -78,7 +82,7 @@ def memory(folder: Path, scale: int, say: Say) -> dict[str, Any]:
     say(f"Measuring memory at scale {scale}")
     server = new_cluster(folder / "server", "pgbench", scale)
     try:
-        found: dict[str, Any] = {"scale": scale, "source_bytes": size_of(server)}
+        found: dict[str, int] = {}
         for reader in ("local", "streamed"):
             ours = Ours(server, folder, reader)
             ours.prepare()
@@ -87,7 +91,7 @@ def memory(folder: Path, scale: int, say: Say) -> dict[str, Any]:
             found[f"restore, {reader}"] = ours.restore(fresh(folder / "restored")).peak_memory
             shutil.rmtree(folder / "restored")
             shutil.rmtree(ours.repository)
-        return found
+        return {"scale": scale, "source_bytes": size_of(server), "peaks": found}
     finally:
         server.stop()
         shutil.rmtree(folder / "server", ignore_errors=True)
