@@ -75,14 +75,9 @@ class Repository:
         """Make a repository and open it for writing. Raises `repository.exists`, `repository.not_empty`."""
         backend = _backend(url, wrap)
         keyring.check_outside(url)
-        document = {"format": FORMAT, "repository_id": secrets.token_hex(16), "created_at": iso(now())}
-        first = next(backend.list(), None)
-        if first is not None and first.name != names.REPOSITORY:
-            raise ForeseenError(
-                "repository.not_empty",
-                f"The place for the new repository holds other things already, {first.name} for one.",
-                "Name an empty or new folder.",
-            )
+        repository_id = secrets.token_hex(16)
+        document = {"format": FORMAT, "repository_id": repository_id, "created_at": iso(now())}
+        _refuse_other_things(backend)
         try:
             backend.put(names.REPOSITORY, sealed_document(document))
         except ObjectExists as error:
@@ -91,7 +86,7 @@ class Repository:
                 "There is a repository at this address already.",
                 "Open it, or name another place for the new one.",
             ) from error
-        return cls(backend, keyring, document["repository_id"], write=True)  # type: ignore[arg-type]
+        return cls(backend, keyring, repository_id, write=True)
 
     @property
     def url(self) -> str:
@@ -272,6 +267,17 @@ class Repository:
 def _backend(url: str, wrap: Wrap | None) -> Backend:
     backend = open_backend(url)
     return wrap(backend) if wrap is not None else backend
+
+
+def _refuse_other_things(backend: Backend) -> None:
+    """A repository begins in an empty place; where there is one already, the put will say so."""
+    first = next(backend.list(), None)
+    if first is not None and next(backend.list(names.REPOSITORY), None) is None:
+        raise ForeseenError(
+            "repository.not_empty",
+            f"The place for the new repository holds other things already, {first.name} for one.",
+            "Name an empty or new folder.",
+        )
 
 
 def _foreign(instance_id: str, owner: str, claimed: str) -> ForeseenError:
