@@ -1,0 +1,162 @@
+"""Explained drift: what the transactions did that a snapshot of the source did not see and the clone has.
+
+They were in progress when the snapshot was taken and committed before the position that the clone was
+recovered to. Which ones these are, the clone's own commit log says; what they changed, row by row, the
+log stored with the backup. Nothing else may differ between source and clone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dataprotect.core.errors import ForeseenError
+from dataprotect.core.progress import Reporter
+from dataprotect.engine import command
+from dataprotect.engine.command import Account
+from dataprotect.engine.databases.postgresql.binaries import Binaries
+from dataprotect.engine.databases.postgresql.connection import Connection
+
+_UNSEEN = """
+SELECT x::text::bigint FROM (
+    SELECT pg_snapshot_xip(%(snapshot)s::pg_snapshot)::text AS x
+    UNION
+    SELECT n::text FROM generate_series(
+        pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::bigint, %(next)s::bigint - 1) AS n
+) candidates WHERE pg_xact_status(x::xid8) = 'committed' ORDER BY 1
+"""
+_MOST = 5_000_000
+_RECORD = re.compile(r"rmgr: (\w+) +len .*? tx: +(\d+), lsn: [0-9A-F/]+, prev [0-9A-F/]+, desc: (\S+)(.*)")
+_RELATION = re.compile(r"blkref #0: rel \d+/(\d+)/(\d+)")
+_TUPLES = re.compile(r"(?:ntuples: )?(\d+)")
+_SUBTRANSACTIONS = re.compile(r"subxacts: ([\d ]+)")
+_PREPARED = re.compile(r" *(\d+)")
+_Take = Callable[[str], None]
+Place = tuple[int, int]
+"""Database oid (0: shared by all) and relfilenode."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """Rows of one table file that drifting transactions inserted, deleted and updated."""
+
+    inserted: int = 0
+    deleted: int = 0
+    updated: int = 0
+
+    @property
+    def net(self) -> int:
+        return self.inserted - self.deleted
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLog:
+    """The log that came with the backup, as it lies in the clone: from `start` to `end` on `timeline`."""
+
+    binaries: Binaries
+    account: Account
+    folder: Path
+    timeline: int
+    start: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """`transactions`: 32-bit ids of all that drift, subtransactions included. Empty: none, and none
+    permitted.
+    """
+
+    transactions: frozenset[int] = frozenset()
+    changes: Mapping[Place, Changes] = field(default_factory=dict)
+
+    def of(self, database: int, filenode: int) -> Changes:
+        return self.changes.get((database, filenode), Changes())
+
+    def __bool__(self) -> bool:
+        return bool(self.transactions)
+
+
+def next_transaction(connection: Connection) -> int:
+    """The first transaction id the clone itself may hand out. Ask before anything is written to the clone."""
+    row = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
+    assert row is not None  # noqa: S101
+    return int(row[0])
+
+
+def unseen(connection: Connection, snapshot: str, next_transaction: int) -> list[int]:
+    """Transactions that `snapshot` (of the source) does not see and that have committed on the clone."""
+    highest = int(snapshot.split(":")[1])
+    if next_transaction - highest > _MOST:
+        raise ForeseenError(
+            "verify.too_much_drift",
+            f"{next_transaction - highest} transactions began between the fingerprint's snapshot and "
+            f"its position.",
+            "Take a new backup; if it repeats, the connection to the source is far too slow for a "
+            "fingerprint.",
+        )
+    found = connection.execute(_UNSEEN.encode(), {"snapshot": snapshot, "next": next_transaction}).fetchall()
+    return [int(row[0]) for row in found]
+
+
+def explain(log: StoredLog, transactions: list[int], reporter: Reporter) -> Drift:
+    """What these transactions changed, read from the stored log with the server's own pg_waldump."""
+    if not transactions:
+        return Drift()
+    wanted = {transaction & 0xFFFFFFFF for transaction in transactions}
+    reader = _Reader(wanted)
+    _dump(log, ("Transaction",), reader.commit, reporter)
+    _dump(log, ("Heap", "Heap2"), reader.change, reporter)
+    return Drift(frozenset(reader.wanted), reader.changes)
+
+
+class _Reader:
+    def __init__(self, wanted: set[int]) -> None:
+        self.wanted = wanted
+        self.changes: dict[Place, Changes] = {}
+
+    def commit(self, line: str) -> None:
+        """Add the subtransactions of the wanted ones: rows carry their ids."""
+        found = _RECORD.match(line)
+        if found is None or not found[3].startswith("COMMIT"):
+            return
+        # A prepared transaction is committed by somebody else's record, which names it.
+        prepared = _PREPARED.match(found[4]) if found[3] == "COMMIT_PREPARED" else None
+        transaction = int(prepared[1] if prepared else found[2])
+        children = _SUBTRANSACTIONS.search(found[4])
+        if transaction in self.wanted and children:
+            self.wanted.update(int(child) for child in children[1].split())
+
+    def change(self, line: str) -> None:
+        found = _RECORD.match(line)
+        if found is None or int(found[2]) not in self.wanted:
+            return
+        relation = _RELATION.search(found[4])
+        if relation is None:
+            return
+        place = int(relation[1]), int(relation[2])
+        self._count(self.changes.setdefault(place, Changes()), found[3].partition("+")[0], found[4])
+
+    @staticmethod
+    def _count(changes: Changes, operation: str, rest: str) -> None:
+        if operation == "INSERT":
+            changes.inserted += 1
+        elif operation == "MULTI_INSERT":
+            tuples = _TUPLES.search(rest)
+            changes.inserted += int(tuples[1]) if tuples else 0
+        elif operation == "DELETE":
+            changes.deleted += 1
+        elif operation in ("UPDATE", "HOT_UPDATE"):
+            changes.updated += 1
+
+
+def _dump(log: StoredLog, managers: tuple[str, ...], on_line: _Take, reporter: Reporter) -> None:
+    command.run(
+        [
+            log.binaries.path("pg_waldump"), "-p", log.folder, "-t", str(log.timeline), "-s", log.start,
+            "-e", log.end, *(f"--rmgr={manager}" for manager in managers),
+        ],
+        account=log.account, reporter=reporter, on_line=on_line,
+    )  # fmt: skip
