@@ -38,29 +38,41 @@ class HouseTable(tables.Table):
 
 class InstanceTable(HouseTable):
     name = tables.Column(verbose_name="Instance")
-    environment = tables.Column()
-    tier = tables.Column(order_by=("tier__position", "name"))
-    address = tables.Column(accessor="host", order_by=("host", "port"))
-    connection = tables.Column(accessor="connection_encrypted", empty_values=())
-    last_good_at = tables.Column(verbose_name="Last good backup", empty_values=())
+    address = tables.Column(accessor="host", verbose_name="Address", order_by=("host", "port"))
+    connection = tables.Column(accessor="connection_encrypted", verbose_name="Connection", empty_values=())
+    last_good_at = tables.Column(verbose_name="Last good", empty_values=())
     restore_test = tables.Column(
-        accessor="last_restore_test", empty_values=(), order_by="last_restore_test__finished_at"
+        accessor="last_restore_test",
+        verbose_name="Restore test",
+        empty_values=(),
+        order_by="last_restore_test__finished_at",
     )
     rto = tables.Column(
-        accessor="rto_evidence", verbose_name="RTO measured", empty_values=(), attrs=NUMBER,
+        accessor="rto_evidence",
+        verbose_name="RTO",
+        empty_values=(),
+        attrs=NUMBER,
         order_by="rto_evidence__rto_seconds",
-    )  # fmt: skip
+    )
     size_bytes = tables.Column(verbose_name="Size", empty_values=(), attrs=NUMBER)
+    tier = tables.Column(verbose_name="Tier", order_by=("tier__position", "name"))
 
     class Meta(HouseTable.Meta):
         model = Instance
         fields = (
-            "name", "environment", "tier", "address", "connection", "last_good_at", "restore_test", "rto",
+            "name",
+            "address",
+            "connection",
+            "last_good_at",
+            "restore_test",
+            "rto",
             "size_bytes",
-        )  # fmt: skip
+            "tier",
+        )
 
     def render_name(self, record: Instance) -> SafeString:
-        return link(reverse("instance", args=[record.name]), record.name)
+        title = link(reverse("instance", args=[record.name]), record.name)
+        return format_html('{}<span class="sub">{}</span>', title, record.get_environment_display())
 
     def render_address(self, record: Instance) -> SafeString:
         return format_html('<span class="mono nowrap">{}:{}</span>', record.host, record.port)
@@ -95,14 +107,14 @@ class InstanceTable(HouseTable):
 
 class BackupTable(HouseTable):
     stopped_at = tables.Column(verbose_name="Restores to")
-    instance = tables.Column(order_by=("instance__name",))
-    type = tables.Column()
-    state = tables.Column()
-    reader = tables.Column()
+    instance = tables.Column(verbose_name="Instance", order_by=("instance__name",))
+    type = tables.Column(verbose_name="Type")
+    state = tables.Column(verbose_name="State")
+    reader = tables.Column(verbose_name="Reader")
     bytes_read = tables.Column(verbose_name="Database", attrs=NUMBER)
     bytes_stored = tables.Column(verbose_name="Stored", attrs=NUMBER)
     seconds = tables.Column(verbose_name="Took", attrs=NUMBER)
-    repository = tables.Column(order_by=("repository__name",))
+    repository = tables.Column(verbose_name="Repository", order_by=("repository__name",))
 
     class Meta(HouseTable.Meta):
         model = Backup
@@ -112,7 +124,7 @@ class BackupTable(HouseTable):
         )  # fmt: skip
 
     def render_stopped_at(self, record: Backup) -> SafeString:
-        return link(reverse("backup", args=[record.backup_id]), show.when(record.stopped_at))
+        return link(reverse("backup", args=[record.backup_id]), show.minute(record.stopped_at))
 
     def render_instance(self, record: Backup) -> SafeString:
         return format_html(
@@ -138,10 +150,12 @@ class BackupTable(HouseTable):
 
 class VerificationTable(HouseTable):
     finished_at = tables.Column(verbose_name="Finished")
-    instance = tables.Column(accessor="backup__instance__name", order_by=("backup__instance__name",))
-    level = tables.Column()
+    instance = tables.Column(
+        verbose_name="Instance", accessor="backup__instance__name", order_by=("backup__instance__name",)
+    )
+    level = tables.Column(verbose_name="Level")
     passed = tables.Column(verbose_name="Result")
-    backup = tables.Column(verbose_name="Backup restores to", order_by=("backup__stopped_at",))
+    backup = tables.Column(verbose_name="Backup", order_by=("backup__stopped_at",))
     rto_seconds = tables.Column(verbose_name="RTO measured", empty_values=(), attrs=NUMBER)
     seconds = tables.Column(verbose_name="Took", attrs=NUMBER)
 
@@ -150,7 +164,7 @@ class VerificationTable(HouseTable):
         fields = ("finished_at", "instance", "level", "passed", "backup", "rto_seconds", "seconds")
 
     def render_finished_at(self, record: Verification) -> SafeString:
-        return link(reverse("verification", args=[record.pk]), show.when(record.finished_at))
+        return link(reverse("verification", args=[record.pk]), show.minute(record.finished_at))
 
     def render_instance(self, value: str) -> SafeString:
         return format_html('<a class="plain-link" href="{}">{}</a>', reverse("instance", args=[value]), value)
@@ -161,7 +175,7 @@ class VerificationTable(HouseTable):
     def render_backup(self, record: Verification) -> SafeString:
         address = reverse("backup", args=[record.backup.backup_id])
         return format_html(
-            '<a class="plain-link" href="{}">{}</a>', address, show.when(record.backup.stopped_at)
+            '<a class="plain-link" href="{}">{}</a>', address, show.minute(record.backup.stopped_at)
         )
 
     def render_rto_seconds(self, record: Verification) -> Any:
@@ -173,11 +187,13 @@ class VerificationTable(HouseTable):
 
 class JobTable(HouseTable):
     title = tables.Column(verbose_name="Job")
-    state = tables.Column()
+    state = tables.Column(verbose_name="State")
     phase = tables.Column(empty_values=(), orderable=False, verbose_name="What happened")
     actor = tables.Column(verbose_name="Asked by")
     created_at = tables.Column(verbose_name="Asked")
-    took = tables.Column(empty_values=(), orderable=False, attrs=NUMBER, accessor="started_at")
+    took = tables.Column(
+        verbose_name="Took", empty_values=(), orderable=False, attrs=NUMBER, accessor="started_at"
+    )
 
     class Meta(HouseTable.Meta):
         model = Job
@@ -205,8 +221,8 @@ class JobTable(HouseTable):
 class RepositoryTable(HouseTable):
     name = tables.Column(verbose_name="Repository")
     url = tables.Column(verbose_name="Place")
-    region = tables.Column(empty_values=())
-    state = tables.Column()
+    region = tables.Column(verbose_name="Region", empty_values=())
+    state = tables.Column(verbose_name="State")
     instance_count = tables.Column(verbose_name="Instances", attrs=NUMBER)
     backup_count = tables.Column(verbose_name="Backups", attrs=NUMBER)
     stored_bytes = tables.Column(verbose_name="Stored", attrs=NUMBER)

@@ -24,7 +24,7 @@ class AuditTable(tables.Table):
     subject = tables.Column(
         accessor="subject_type", verbose_name="About", order_by=("subject_type", "subject_id")
     )
-    details = tables.Column(accessor="data_json", orderable=False)
+    details = tables.Column(accessor="data_json", verbose_name="Details", orderable=False)
 
     class Meta:
         model = AuditEvent

@@ -72,7 +72,7 @@ def strip_legend() -> dict[str, Any]:
 
 def _bar(number: int, day: StripDay) -> dict[str, Any]:
     return {
-        "x": number * 5,
+        "x": number * 4,
         "word": day.state,
         "day": day,
         "meaning": MEANINGS[day.state],

@@ -108,8 +108,10 @@ def _results(result: Any) -> list[tuple[str, Any, str]]:
 
 
 def _kind(name: str, value: Any) -> str:
+    if name in {"backup_id", "state"}:
+        return name.removesuffix("_id")
     if isinstance(value, bool):
         return "flag"
-    if name.startswith("bytes_") or name == "peak_memory":
+    if name.startswith("bytes_") or name in {"peak_memory", "size_bytes", "stored_bytes", "free_bytes"}:
         return "size"
     return "duration" if name.endswith("seconds") else "number" if isinstance(value, int) else "text"

@@ -50,6 +50,9 @@ LOOKS = {
     "late": Look("warn", "warn", "Late"),
     "encrypted": Look("ok", "lock", "Encrypted"),
     "unencrypted": Look("warn", "unlock", "Not encrypted"),
+    "ready": Look("ok", "ok", "Ready"),
+    "new": Look("idle", "none", "Not checked yet"),
+    "unreachable": Look("bad", "bad", "Unreachable"),
     "active": Look("ok", "ok", "Active"),
     "retired": Look("idle", "cancel", "Retired"),
 }
@@ -86,6 +89,20 @@ def when(instant: datetime | None) -> SafeString:
 
 
 @register.filter
+def minute(instant: datetime | None) -> SafeString:
+    """`2026-11-22 15:07 CET`, for columns of instants; seconds in `datetime` and on hover."""
+    if instant is None:
+        return UNKNOWN
+    local = timezone.localtime(instant)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        clock.iso(instant),
+        f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
+        f"{local:%Y-%m-%d %H:%M} {local.tzname()}",
+    )
+
+
+@register.filter
 def clock_time(instant: datetime | None) -> SafeString:
     """`15:07:58` in the user's zone, for log lines; the full instant is in `datetime` and the title."""
     if instant is None:
@@ -101,14 +118,14 @@ def clock_time(instant: datetime | None) -> SafeString:
 
 @register.filter
 def ago(instant: datetime | None) -> SafeString:
-    """`3 h 12 min ago`; the instant itself in `datetime` and on hover."""
+    """`3 h ago`, in the largest unit that fits; the instant itself in `datetime` and on hover."""
     if instant is None:
         return UNKNOWN
     seconds = (datetime.now(UTC) - instant).total_seconds()
     local = timezone.localtime(instant)
-    text = "just now" if abs(seconds) < 5 else f"{short_duration(abs(seconds))} ago"
+    text = "just now" if abs(seconds) < 5 else f"{one_unit(abs(seconds))} ago"
     if seconds <= -5:
-        text = f"in {short_duration(-seconds)}"
+        text = f"in {one_unit(-seconds)}"
     return format_html(
         '<time class="nowrap" datetime="{}" title="{}">{}</time>',
         clock.iso(instant),
@@ -131,6 +148,14 @@ def short_duration(seconds: float) -> str:
             rest = whole % size // below
             return f"{whole // size} {unit}" + (f" {rest} {below_unit}" if rest else "")
     return f"{whole} s"
+
+
+def one_unit(seconds: float) -> str:
+    """`42 s`, `12 min`, `3 h`, `5 d`: rounded down, as people say it."""
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds)} s"
 
 
 @register.filter
@@ -172,8 +197,8 @@ def count(number: int | None) -> SafeString | str:
 
 @register.filter
 def words(value: object) -> str:
-    """`tls_protocol` or `row-counts` as a person reads it: `Tls protocol`, `Row counts`."""
-    text = str(value).replace("_", " ").replace("-", " ").strip()
+    """`row_counts` as a person reads it: `Row counts`."""
+    text = str(value).replace("_", " ").strip()
     return text[:1].upper() + text[1:]
 
 
