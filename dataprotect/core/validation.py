@@ -14,7 +14,6 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urlsplit
 
 from dataprotect.core.errors import InvalidInput
 from dataprotect.core.identifiers import BACKUP_ID
@@ -31,7 +30,8 @@ _TIMESTAMP = re.compile(
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[a-zA-Z0-9._-]+)*/?")
 _REGION = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
-_LONGEST_SHOWN = 40
+_LONGEST_SHOWN = 60
+_MAY_HOLD_A_CREDENTIAL = re.compile(r"@|://|passw|pwd|secret|token|key", re.IGNORECASE)
 _LONGEST_HOST = 253
 _LONGEST_SOCKET_FOLDER = 90  # sun_path has 108 bytes, and the socket's own name follows
 _LONGEST_PATH = 1024
@@ -40,9 +40,13 @@ _ANY_BUCKET = "s3://"
 
 
 def shown(value: object) -> str:
-    """The value as it may appear in a sentence: escaped, and cut after 40 characters."""
-    text = value if isinstance(value, str) else str(type(value).__name__)
-    return ascii(text[:_LONGEST_SHOWN]) + ("…" if len(text) > _LONGEST_SHOWN else "")
+    """The value as it may appear in a sentence: escaped, cut, and left out when it may hold a credential."""
+    if not isinstance(value, str):
+        return f"a value of type {type(value).__name__}"
+    if _MAY_HOLD_A_CREDENTIAL.search(value):
+        return "a value that is not shown, because it may hold a credential"
+    text = ascii(value[: _LONGEST_SHOWN + 1])
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
 
 
 def _refuse(field: str, expected: str, value: object = None) -> NoReturn:
@@ -206,6 +210,9 @@ def _printable(value: str) -> bool:
     return value.isprintable()
 
 
+_REPOSITORY_EXPECTED = "an absolute folder or a bucket address such as s3://bucket/path"
+
+
 def repository_url(
     value: str, *, local_prefixes: Sequence[str], bucket_prefixes: Sequence[str]
 ) -> str:  # fmt: skip
@@ -216,18 +223,7 @@ def repository_url(
         return str(local_path(value.removeprefix("file://"), allowed=local_prefixes))
     if isinstance(value, str) and value.startswith("s3://"):
         return bucket_url(value, allowed=bucket_prefixes)
-    _refuse(
-        "repository_url", "an absolute folder or a bucket address such as s3://bucket/path", _scheme(value)
-    )
-
-
-def _scheme(value: object) -> str | None:
-    """Only the scheme is shown: the rest of an address may carry a password."""
-    try:
-        scheme = urlsplit(value).scheme if isinstance(value, str) else ""
-    except ValueError:
-        scheme = ""
-    return f"{scheme}://…" if scheme else None
+    _refuse("repository_url", _REPOSITORY_EXPECTED, value)
 
 
 def tablespace_mapping(value: str, *, allowed: Sequence[str] | None = None) -> tuple[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -71,6 +72,17 @@ class Cluster:
             self.signal(signal.SIGCONT)
             self.signal(signal.SIGKILL)
             self.process.wait()
+            # A pusher that is still dying could take the next message out of Redis with it.
+            wait_for(lambda: not list(living_members(self.process.pid)), "the whole group is dead")
+
+
+def living_members(group: int) -> Iterator[int]:
+    """The processes of a process group that are not zombies."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group and fields[0] not in "ZX":
+                yield int(stat.parent.name)
 
 
 @pytest.fixture

@@ -125,11 +125,12 @@ def forged(sequence: int, previous: str) -> tuple[str, str]:
         sequence=sequence, at=at, actor="mallory", verb="x", subject_type="", subject_id="", data_json="{}",
         previous_hash=previous,
     )  # fmt: skip
-    row = (
-        f"SELECT {sequence}, at, 'mallory', 'x', '', '', '{{}}', '{previous}', '{digest}' FROM ops_auditevent"
-    )
     columns = "sequence, at, actor, verb, subject_type, subject_id, data_json, previous_hash, hash"
-    return f"INSERT INTO ops_auditevent ({columns}) {row} FROM ops_auditevent WHERE sequence = 1", digest
+    values = f"{sequence}, at, 'mallory', 'x', '', '', '{{}}', '{previous}', '{digest}'"
+    return (
+        f"INSERT INTO ops_auditevent ({columns}) SELECT {values} FROM ops_auditevent WHERE sequence = 1",
+        digest,
+    )
 
 
 def test_an_event_added_behind_the_chains_back_is_found(unguarded: Callable[..., None]) -> None:
