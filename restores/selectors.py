@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from catalog.selectors.visible import Viewer, instances_visible, not_found, sees_every_instance
+from catalog.selectors.visible import Viewer, can_exist, instances_visible, not_found, sees_every_instance
 from restores.models import Clone, RestoredFolder
 from restores.states import ALIVE
 
@@ -20,7 +20,7 @@ def clone_list(*, user: Viewer, alive: bool = False) -> QuerySet[Clone]:
 
 def clone_get(*, user: Viewer, clone_id: str) -> Clone:
     """Raises ForeseenError `clone.not_found`."""
-    found = clone_list(user=user).filter(clone_id=clone_id).first()
+    found = clone_list(user=user).filter(clone_id=clone_id).first() if can_exist(clone_id) else None
     if found is None:
         raise not_found("clone", clone_id)
     return found

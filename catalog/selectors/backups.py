@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.db.models import QuerySet
 
 from catalog.models import Backup, Verification
-from catalog.selectors.visible import Viewer, backups_visible, not_found
+from catalog.selectors.visible import Viewer, backups_visible, can_exist, not_found
 from dataprotect.ops.models import AuditEvent, Job
 
 _SHOWN = 20
@@ -43,6 +43,8 @@ def backup_list(*, user: Viewer) -> QuerySet[Backup]:
 
 def backup_get(*, user: Viewer, backup_id: str) -> Backup:
     """Raises ForeseenError `backup.not_found`."""
+    if not can_exist(backup_id):
+        raise not_found("backup", backup_id)
     found = (
         backups_visible(user=user)
         .select_related("instance__tier", "repository", "job")

@@ -16,7 +16,7 @@ from catalog.selectors.attention import AttentionItem, attention
 from catalog.selectors.problems import Problems, ranked
 from catalog.selectors.rows import InstanceRow, instance_row
 from catalog.selectors.strip import strips
-from catalog.selectors.visible import Viewer, instances_visible
+from catalog.selectors.visible import Viewer, can_exist, instances_visible
 from dataprotect.core import clock
 
 _SELECTED = ("tier", "repository", "last_good_backup", "last_restore_test", "rto_evidence")
@@ -99,6 +99,8 @@ def _counts(visible: QuerySet[Instance], problems: Problems) -> Counts:
 def _filtered(
     visible: QuerySet[Instance], problems: Problems, search: str, environment: str, tier: str, severity: str
 ) -> QuerySet[Instance]:
+    if not all(map(can_exist, (search, environment, tier))):
+        return visible.none()
     if search:
         visible = visible.filter(Q(name__icontains=search) | Q(host__icontains=search))
     if environment:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Count, Max, QuerySet
 
 from catalog.models import EncryptionKey, Repository
-from catalog.selectors.visible import Viewer, not_found
+from catalog.selectors.visible import Viewer, can_exist, not_found
 
 
 def _may(user: Viewer, permission: str) -> bool:
@@ -23,7 +23,7 @@ def repository_list(*, user: Viewer) -> QuerySet[Repository]:
 
 def repository_get(*, user: Viewer, name: str) -> Repository:
     """Raises ForeseenError `repository.not_found`."""
-    found = repository_list(user=user).filter(name=name).first()
+    found = repository_list(user=user).filter(name=name).first() if can_exist(name) else None
     if found is None:
         raise not_found("repository", name)
     return found

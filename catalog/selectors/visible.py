@@ -13,11 +13,16 @@ Viewer = AbstractUser | str
 """A signed-in user, or `system:<unix user>`: who has a shell on the machine reads its files anyway."""
 
 
+def can_exist(name: str) -> bool:
+    """False for what no database could hold or match (NUL, half a character): it is not even asked."""
+    return isinstance(name, str) and name.isprintable()
+
+
 def not_found(kind: str, name: str) -> ForeseenError:
     """The same answer for what does not exist and for what the asker may not see."""
     return ForeseenError(
         f"{kind}.not_found",
-        f"There is no {kind} {name[:128]!r}, or you may not see it.",
+        f"There is no {kind} {name[:128]!a}, or you may not see it.",
         "Check the name, or ask a DBA Lead for access.",
     )
 
@@ -63,6 +68,8 @@ def may(*, user: Viewer, permission: str, instance: Instance | None = None) -> b
 
 def instance_get(*, user: Viewer, name: str) -> Instance:
     """One instance by name. Raises ForeseenError `instance.not_found`."""
+    if not can_exist(name):
+        raise not_found("instance", name)
     found = (
         instances_visible(user=user)
         .select_related(

@@ -27,7 +27,7 @@ def repository_add(*, actor: Actor, name: str, url: str, region: str = "") -> Re
     url = repository_url(url)
     region = validation.region(region) if region else ""
     _refuse_known(name, url)
-    stored, created = _initialise_or_open(url, keyring_ensure(actor=actor))
+    stored, created = _open_or_initialise(url, keyring_ensure(actor=actor))
     row = Repository(
         name=name,
         url=url,
@@ -61,10 +61,10 @@ def _refuse_known(name: str, url: str) -> None:
         raise InvalidInput("url", f"This address is registered already, as {other.name}.")
 
 
-def _initialise_or_open(url: str, keyring: Keyring) -> tuple[StoredRepository, bool]:
+def _open_or_initialise(url: str, keyring: Keyring) -> tuple[StoredRepository, bool]:
     try:
-        return StoredRepository.initialise(url, keyring), True
+        return StoredRepository.open(url, keyring), False
     except ForeseenError as error:
-        if error.code != "repository.exists":
+        if error.code != "repository.missing":
             raise
-    return StoredRepository.open(url, keyring), False
+    return StoredRepository.initialise(url, keyring), True

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+import time
+from typing import Any, cast
 
-from dataprotect.engine.verify import verify
 from django.db import transaction
 
 from catalog.models import Backup, Verification
 from catalog.services.backup_state import backup_move
 from catalog.services.cleaning import save_clean
 from catalog.services.instance_refresh import instance_refresh
-from catalog.services.opening import repository_open
+from catalog.services.opening import repository_open, server_binaries
 from catalog.states import BackupState, VerificationLevel, backup_state_after
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.steps import reached
 from dataprotect.engine import model
+from dataprotect.engine.verify import Level, verify
 from dataprotect.ops import home
 from dataprotect.ops.context import JobContext
 from dataprotect.ops.services.audit import audit_record
 from dataprotect.storage.documents import DamagedObject
+
+_GONE = ("backup.missing", "storage.object_missing")
 
 
 def verification_run(*, context: JobContext, backup_id: str, level: str) -> dict[str, Any]:
@@ -49,28 +52,26 @@ def verification_take(*, context: JobContext, backup: Backup, level: Verificatio
 
 
 def _outcome(context: JobContext, backup: Backup, level: VerificationLevel) -> model.Verification:
-    started = clock.now()
+    word = cast(Level, level.value)
+    started, began = clock.now(), time.monotonic()
     try:
         return verify(
-            level.value,
+            word,
             repository_open(backup.repository),
             backup.instance.identifier,
             backup.backup_id,
             reporter=context,
             spool=home.spool(),
-            clones=home.clones(),
+            clones=home.clones() if level == VerificationLevel.RESTORE else None,
             clone_user=home.clone_user(),
+            binaries=server_binaries(),
         )
     except ForeseenError as error:
-        if not isinstance(error, DamagedObject) and error.code not in (
-            "backup.missing",
-            "storage.object_missing",
-        ):
+        if not isinstance(error, DamagedObject) and error.code not in _GONE:
             raise
-        finished = clock.now()
         check = model.Check("seal", False, "a seal that is whole and genuine", error.message)
-        seconds = (finished - started).total_seconds()
-        return model.Verification(level.value, False, (check,), seconds, started, finished)
+        seconds = time.monotonic() - began
+        return model.Verification(word, False, (check,), seconds, started, clock.now())
 
 
 def _record(

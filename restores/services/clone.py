@@ -15,6 +15,7 @@ from catalog.services.opening import repository_open, server_binaries
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine import clones, model
+from dataprotect.engine.clone_folder import State
 from dataprotect.ops import home, queue
 from dataprotect.ops.context import JobContext
 from dataprotect.ops.models import Job
@@ -104,10 +105,24 @@ def clone_sweep(*, actor: Actor) -> list[str]:
     for row in [*due, *here.filter(state=CloneState.DROPPING)]:
         _drop(actor, row)
         swept.append(row.clone_id)
-    present = {state.clone_id for state in clones.running(home.clones())}
+    standing = clones.running(home.clones())
+    swept += _drop_unknown(standing)
+    present = {state.clone_id for state in standing}
     for row in here.filter(state=CloneState.READY).exclude(clone_id__in=present):
         _move(actor, row, CloneState.LOST)
     return swept
+
+
+def _drop_unknown(standing: list[State]) -> list[str]:
+    """Kept clones that no row knows (the catalog was rebuilt) go when their day is over, like the others."""
+    known = set(Clone.objects.values_list("clone_id", flat=True))
+    dropped = []
+    for state in standing:
+        old = clock.now() - clock.parse_iso(state.created_at) > LIVES
+        if old and state.purpose == "kept" and state.clone_id not in known:
+            clones.drop(home.clones(), state.clone_id)
+            dropped.append(state.clone_id)
+    return dropped
 
 
 @transaction.atomic
