@@ -76,6 +76,7 @@ def create(clones: Path, instance_id: str, backup_id: str, purpose: Purpose, acc
     clone_id = new_clone_id()
     made = clones / f"{_NEW}{clone_id}"
     made.mkdir(mode=0o711)
+    made.chmod(0o711)  # a worker's umask may be 077
     folder = clones / clone_id
     sockets = _socket_directory(folder)
     state = State(
