@@ -45,9 +45,8 @@ def compare(fingerprint: Fingerprint, access: CloneAccess, reporter: Reporter | 
     reporter.phase("compare")
     with clone.connect(access.dsn) as steady:
         _prepare(steady)
-        next_transaction = drift.next_transaction(steady)
         checks = [_databases(fingerprint, steady)]
-        explained = _all_drift(fingerprint, steady, next_transaction, access, reporter)
+        explained = _all_drift(fingerprint, steady, access, reporter)
         # The globals were read in one database's snapshot; whatever any snapshot missed may explain them.
         everything = _merged(explained)
         checks.append(comparison_schema.globals_check(fingerprint.cluster, steady, everything))
@@ -78,7 +77,6 @@ def _databases(fingerprint: Fingerprint, steady: Connection) -> Check:
 def _all_drift(
     fingerprint: Fingerprint,
     steady: Connection,
-    next_transaction: int,
     access: CloneAccess,
     reporter: Reporter,
 ) -> dict[str, Drift]:
@@ -87,7 +85,7 @@ def _all_drift(
     result: dict[str, Drift] = {}
     for database in fingerprint.databases:
         if database.snapshot:
-            found = drift.unseen(steady, database.snapshot, next_transaction)
+            found = drift.unseen(steady, database.snapshot, fingerprint.next_transaction)
             key = frozenset(found)
             if key not in known:
                 known[key] = drift.explain(access.log, found, reporter)

@@ -25,7 +25,10 @@ SELECT x::text::bigint FROM (
     UNION
     SELECT n::text FROM generate_series(
         pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::bigint, %(next)s::bigint - 1) AS n
-) candidates WHERE pg_xact_status(x::xid8) = 'committed' ORDER BY 1
+) candidates
+WHERE CASE WHEN x::bigint < pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+    THEN pg_xact_status(x::xid8) = 'committed' END
+ORDER BY 1
 """
 _MOST = 5_000_000
 _RECORD = re.compile(r"rmgr: (\w+) +len .*? tx: +(\d+), lsn: [0-9A-F/]+, prev [0-9A-F/]+, desc: (\S+)(.*)")
@@ -79,15 +82,10 @@ class Drift:
         return bool(self.transactions)
 
 
-def next_transaction(connection: Connection) -> int:
-    """The first transaction id the clone itself may hand out. Ask before anything is written to the clone."""
-    row = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
-    assert row is not None  # noqa: S101
-    return int(row[0])
-
-
 def unseen(connection: Connection, snapshot: str, next_transaction: int) -> list[int]:
-    """Transactions that `snapshot` (of the source) does not see and that have committed on the clone."""
+    """Transactions before `next_transaction` that `snapshot` (of the source) does not see and the clone calls
+    committed. The clone's own may be among them; `explain` keeps those whose commit is in the stored log.
+    """
     highest = int(snapshot.split(":")[1])
     if next_transaction - highest > _MOST:
         raise ForeseenError(
@@ -105,29 +103,32 @@ def explain(log: StoredLog, transactions: list[int], reporter: Reporter) -> Drif
     """What these transactions changed, read from the stored log with the server's own pg_waldump."""
     if not transactions:
         return Drift()
-    wanted = {transaction & 0xFFFFFFFF for transaction in transactions}
-    reader = _Reader(wanted)
+    reader = _Reader({transaction & 0xFFFFFFFF for transaction in transactions})
     _dump(log, ("Transaction",), reader.commit, reporter)
+    if not reader.wanted:
+        return Drift()
     _dump(log, ("Heap", "Heap2"), reader.change, reporter)
     return Drift(frozenset(reader.wanted), reader.changes)
 
 
 class _Reader:
-    def __init__(self, wanted: set[int]) -> None:
-        self.wanted = wanted
+    def __init__(self, candidates: set[int]) -> None:
+        self.candidates = candidates
+        self.wanted: set[int] = set()
         self.changes: dict[Place, Changes] = {}
 
     def commit(self, line: str) -> None:
-        """Add the subtransactions of the wanted ones: rows carry their ids."""
+        """A candidate really committed here: take it, and its subtransactions, whose ids rows carry."""
         found = _RECORD.match(line)
         if found is None or not found[3].startswith("COMMIT"):
             return
         # A prepared transaction is committed by somebody else's record, which names it.
         prepared = _PREPARED.match(found[4]) if found[3] == "COMMIT_PREPARED" else None
         transaction = int(prepared[1] if prepared else found[2])
-        children = _SUBTRANSACTIONS.search(found[4])
-        if transaction in self.wanted and children:
-            self.wanted.update(int(child) for child in children[1].split())
+        if transaction in self.candidates:
+            self.wanted.add(transaction)
+            if children := _SUBTRANSACTIONS.search(found[4]):
+                self.wanted.update(int(child) for child in children[1].split())
 
     def change(self, line: str) -> None:
         found = _RECORD.match(line)

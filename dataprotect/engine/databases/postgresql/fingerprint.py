@@ -62,7 +62,7 @@ def capture(
         moment = fingerprint_position.take(connections, steady, options.attempts, reporter)
         in_snapshot = connections.get(options.maintenance_database, steady)
         cluster = fingerprint_schema.capture(in_snapshot, fingerprint_schema.CLUSTER_QUERIES)
-        end_position = fingerprint_position.lie_beyond(steady, reporter)
+        end_position, next_transaction = fingerprint_position.lie_beyond(steady, reporter)
         deadline = started + options.budget_seconds
         contents = [
             fingerprint_content.read(each, moment.snapshots[name], connect, options, deadline, reporter)
@@ -71,6 +71,7 @@ def capture(
     return Fingerprint(
         position=moment.position,
         end_position=end_position,
+        next_transaction=next_transaction,
         timeline=timeline,
         system_identifier=system,
         server_version=version,

@@ -106,6 +106,8 @@ class Fingerprint:
 
     position: str
     end_position: str
+    next_transaction: int
+    """No transaction that committed before the position has this 64-bit id or a later one."""
     timeline: int
     system_identifier: str
     server_version: str

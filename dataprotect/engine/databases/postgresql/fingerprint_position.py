@@ -60,17 +60,17 @@ def take(
     return moment
 
 
-def lie_beyond(steady: Connection, reporter: Reporter) -> str:
-    """Write a heartbeat and wait until it is on disk; returns a position at or behind its end.
+def lie_beyond(steady: Connection, reporter: Reporter) -> tuple[str, int]:
+    """Write a heartbeat and wait until it is on disk; returns a position at or behind its end, and its id.
 
     A server that recovers to a position needs a record beyond it to know that it is there.
     """
-    steady.execute("SELECT pg_current_xact_id()")
+    heartbeat = steady.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
     row = steady.execute(
         "SELECT pg_current_wal_insert_lsn()::text, current_setting('wal_block_size')::int, "
         "pg_size_bytes(current_setting('wal_segment_size'))"
     ).fetchone()
-    assert row is not None  # noqa: S101
+    assert row is not None and heartbeat is not None  # noqa: S101
     end = lsn.record_end(lsn.parse(row[0]), row[1], row[2])
     deadline = time.monotonic() + FLUSH_SECONDS
     while _flushed(steady) < end:
@@ -83,7 +83,7 @@ def lie_beyond(steady: Connection, reporter: Reporter) -> str:
                 retry=True,
             )
         time.sleep(0.02)
-    return lsn.text(end)
+    return lsn.text(end), int(heartbeat[0])
 
 
 def _snapshots(databases: Mapping[str, Connection], steady: Connection, attempt: int) -> Moment:
