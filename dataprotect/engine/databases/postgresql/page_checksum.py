@@ -58,39 +58,43 @@ def _rounds(pages: Words) -> Words:
     return sums
 
 
-def checksums(data: memoryview | bytes, first_block: int) -> npt.NDArray[np.uint16]:
+def checksums(data: memoryview | bytes | bytearray, first_block: int) -> npt.NDArray[np.uint16]:
     """The checksum every whole page of `data` should carry; `first_block` is the number of its first page."""
     pages = _as_pages(data)
-    folded = np.bitwise_xor.reduce(_rounds(pages), axis=1)
-    numbers = np.arange(first_block, first_block + len(pages), dtype=np.uint64).astype(np.uint32)
-    wanted: npt.NDArray[np.uint16] = ((folded ^ numbers) % np.uint32(65535) + np.uint32(1)).astype(np.uint16)
-    return wanted
+    return _expected(pages, np.arange(first_block, first_block + len(pages), dtype=np.uint64))
 
 
-def wrong_pages(data: memoryview | bytes, first_block: int) -> list[Judgement]:
+def wrong_pages(data: memoryview | bytes | bytearray, first_block: int, since: int = 0) -> list[Judgement]:
     """Every page of `data` that the server would refuse: a wrong checksum, or a "new" page that is not all
-    zero.
+    zero. With `since`, only pages that are new or claim that LSN or a later one are looked at.
 
     The caller decides by LSN which of them may be judged. A partial page at the end is not looked at.
     """
     pages = _as_pages(data)
-    if len(pages) == 0:
-        return []
     new = (pages[:, 0, 3] >> np.uint32(16)) == 0  # pd_upper, bytes 14-15
-    if new.all():
-        wrong = pages.reshape(len(pages), -1).any(axis=1)
-    else:
-        stored = (pages[:, 0, 2] & np.uint32(0xFFFF)).astype(np.uint16)
-        wrong = stored != checksums(data, first_block)
-        if new.any():
-            wrong[new] = pages[new].reshape(int(new.sum()), -1).any(axis=1)
-    return [Judgement(int(index), _lsn(pages, int(index))) for index in np.flatnonzero(wrong)]
+    wrong = np.zeros(len(pages), dtype=bool)
+    if new.any():
+        wrong[new] = pages[new].reshape(int(new.sum()), -1).any(axis=1)
+    dated = np.flatnonzero(~new & (_lsns(pages) >= np.uint64(since)))
+    if len(dated):
+        chosen = pages if len(dated) == len(pages) else pages[dated]
+        stored = (chosen[:, 0, 2] & np.uint32(0xFFFF)).astype(np.uint16)
+        wrong[dated] = stored != _expected(chosen, dated.astype(np.uint64) + np.uint64(first_block))
+    return [Judgement(int(index), int(_lsns(pages)[index])) for index in np.flatnonzero(wrong)]
 
 
-def _as_pages(data: memoryview | bytes) -> Words:
+def _expected(pages: Words, blocks: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
+    folded = np.bitwise_xor.reduce(_rounds(pages), axis=1) ^ blocks.astype(np.uint32)
+    wanted: npt.NDArray[np.uint16] = (folded % np.uint32(65535) + np.uint32(1)).astype(np.uint16)
+    return wanted
+
+
+def _as_pages(data: memoryview | bytes | bytearray) -> Words:
     count = len(data) // PAGE_SIZE
     return np.frombuffer(data, dtype="<u4", count=count * _ROWS * _LANES).reshape(count, _ROWS, _LANES)
 
 
-def _lsn(pages: Words, index: int) -> int:
-    return (int(pages[index, 0, 0]) << 32) | int(pages[index, 0, 1])
+def _lsns(pages: Words) -> npt.NDArray[np.uint64]:
+    high, low = pages[:, 0, 0].astype(np.uint64), pages[:, 0, 1].astype(np.uint64)
+    found: npt.NDArray[np.uint64] = (high << np.uint64(32)) | low
+    return found

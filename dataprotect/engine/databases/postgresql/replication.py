@@ -64,15 +64,20 @@ class Replication:
             self._pgconn.send_query(command.encode())
             self._flush()
 
-    def result(self) -> PGresult | None:
-        """The next result of the command that was sent; None after the last."""
+    def result(self, tolerated: str = "") -> PGresult | None:
+        """The next result of the command that was sent; None after the last.
+
+        An error of the SQLSTATE `tolerated` is returned like any other result instead of being raised.
+        """
         with foreseen(self._address, self._doing):
             while self._pgconn.is_busy():
                 self._wait(_PULSE)
                 self._consume()
             result = self._pgconn.get_result()
             if result is not None and result.status == pq.ExecStatus.FATAL_ERROR:
-                raise error_from_result(result)
+                state = result.error_field(pq.DiagnosticField.SQLSTATE) or b""
+                if state.decode() != tolerated:
+                    raise error_from_result(result)
             return result
 
     def rows(self, command: str, doing: str) -> list[list[str | None]]:
@@ -92,9 +97,12 @@ class Replication:
                     return data
                 if size == -1:
                     return ENDED
-                if not self._wait(timeout):
-                    return None
                 self._consume()
+                size, data = self._pgconn.get_copy_data(1)
+                if size > 0:
+                    return data
+                if size == 0 and not self._wait(timeout):
+                    return None
         except psycopg.Error:
             raise lost(self._address, self._doing) from None
 
@@ -123,7 +131,7 @@ class Replication:
 
     def _notice(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         if diagnostic.severity_nonlocalized == "WARNING" and diagnostic.message_primary:
-            self.warnings.append(f"The server warned: {diagnostic.message_primary}.")
+            self.warnings.append(diagnostic.message_primary)
 
 
 def table(result: PGresult) -> list[list[str | None]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from dataprotect.engine.databases.postgresql import layout, lsn
-from dataprotect.engine.databases.postgresql.intake import Intake
+from dataprotect.engine.databases.postgresql import layout, lsn, server_findings
+from dataprotect.engine.databases.postgresql.buffers import BufferPool
+from dataprotect.engine.databases.postgresql.intake import Intake, Read
 from dataprotect.engine.databases.postgresql.page_inspection import PageInspector
 from dataprotect.engine.databases.postgresql.replication import Ended, Replication, table
 from dataprotect.engine.databases.postgresql.small_files import LIMIT, SmallFiles
@@ -16,6 +15,8 @@ from dataprotect.storage.model import BLOCK, Piece
 
 _DOING = "streaming the base backup"
 _TICK = 0.5
+_DAMAGED = "XX001"
+"""The server ends with this error after everything was sent, when it found damaged pages on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class StreamedReader:
         """Begin the backup: a checkpoint at once, then backup mode, which ends with the connection."""
         self._replication.send(
             f"BASE_BACKUP (LABEL '{self._label}', PROGRESS true, CHECKPOINT 'fast', WAL false, WAIT false,"
-            " TABLESPACE_MAP true, VERIFY_CHECKSUMS false, MANIFEST 'no')",
+            " TABLESPACE_MAP true, VERIFY_CHECKSUMS true, MANIFEST 'no')",
             _DOING,
         )
         begin, spaces = self._replication.result(), self._replication.result()
@@ -67,13 +68,21 @@ class StreamedReader:
                 archives.take(message)
         archives.close()
         stop: int | None = None
-        while (result := self._replication.result()) is not None:
+        while (result := self._replication.result(_DAMAGED)) is not None:
             if result.ntuples:
                 stop = lsn.parse(table(result)[0][0] or "")
         if stop is None:
             raise TarDamaged("it has no end position")
-        intake.warnings.extend(self._replication.warnings)
+        self._report(started, intake, inspector)
         return stop
+
+    def _report(self, started: Started, intake: Intake, inspector: PageInspector) -> None:
+        for warning in self._replication.warnings:
+            page = server_findings.damaged_page(warning, started.tablespaces)
+            if page is None:
+                intake.warnings.append(f"The server warned: {warning}.")
+            else:
+                inspector.condemn(*page)
 
 
 class _Archives:
@@ -127,7 +136,7 @@ class _Contents:
     def __init__(self, intake: Intake, inspector: PageInspector) -> None:
         self._intake, self._inspector = intake, inspector
         self._small = SmallFiles(intake, inspector)
-        self._pool: deque[bytearray] = deque()
+        self._pool = BufferPool()
         self._prefix = ""
         self._target: memoryview | None = None
 
@@ -164,7 +173,7 @@ class _Contents:
         if self._member.size <= LIMIT:
             self._target = self._small.room(self._member.size)
             return
-        self._buffer = self._pool.pop() if self._pool else bytearray(BLOCK)
+        self._buffer = self._pool.take()
         self._target = memoryview(self._buffer)[: min(BLOCK, self._member.size - self._done)]
 
     def data(self, view: memoryview) -> None:
@@ -191,14 +200,15 @@ class _Contents:
             self._small.keep(self._number, self._path, self._member.size, self._relation)
         self._target = None
 
-    def _handing_over(self, source: bytearray, length: int) -> Callable[[memoryview], None]:
+    def _handing_over(self, source: bytearray, length: int) -> Read:
         path, relation, offset = self._path, self._relation, self._done
         pool, inspector = self._pool, self._inspector
 
-        def read(buffer: memoryview) -> None:
-            buffer[:] = memoryview(source)[:length]
-            pool.append(source)
+        def read(_buffer: memoryview) -> memoryview:
+            pool.lend(source)
+            data = memoryview(source)[:length]
             if relation is not None:
-                inspector.inspect(path, relation, buffer, offset, None)
+                inspector.inspect(path, relation, data, offset, None)
+            return data
 
         return read
