@@ -1,0 +1,67 @@
+"""Every page and every action of the dashboard, as tests walk through them."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+
+from catalog.models import Backup, Instance, Verification
+from dataprotect.ops.models import AuditEvent, Job
+
+LISTS = (
+    "overview",
+    "instances",
+    "backups",
+    "verifications",
+    "jobs",
+    "repositories",
+    "audit",
+    "health",
+    "preferences",
+)
+FORMS = ("instance_add", "repository_add", "key_rotate", "stop_raise", "stop_lift")
+
+
+def details() -> dict[str, str]:
+    """One of each kind of thing that the catalog holds now."""
+    backup = Backup.objects.filter(instance__name="orders").first()
+    proof = Verification.objects.filter(backup__instance__name="orders", level="restore").first()
+    orders = Instance.objects.get(name="orders")
+    job = Job.objects.filter(subject=orders.subject).first()
+    assert backup and proof and job
+    return {
+        "instance": reverse("instance", args=["orders"]),
+        "backup": reverse("backup", args=[backup.backup_id]),
+        "verification": reverse("verification", args=[proof.pk]),
+        "job": reverse("job", args=[job.pk]),
+        "job_progress": reverse("job_progress", args=[job.pk]),
+        "repository": reverse("repository", args=["cellar"]),
+    }
+
+
+def audit_detail() -> dict[str, str]:
+    event = AuditEvent.objects.order_by("sequence").first()
+    assert event
+    return {"audit_event": reverse("audit_event", args=[event.sequence])}
+
+
+def lists() -> dict[str, str]:
+    return {name: reverse(name) for name in LISTS}
+
+
+def forms() -> dict[str, str]:
+    return {name: reverse(name) for name in FORMS} | {
+        "instance_edit": reverse("instance_edit", args=["orders"])
+    }
+
+
+def actions() -> dict[str, str]:
+    found = details()
+    return {
+        "instance_backup": reverse("instance_backup", args=["orders"]),
+        "instance_probe": reverse("instance_probe", args=["orders"]),
+        "backup_verify": found["backup"] + "verify/",
+        "job_cancel": found["job"] + "cancel/",
+        "repository_check": reverse("repository_check", args=["cellar"]),
+        "audit_prove": reverse("audit_prove"),
+        "logout": reverse("logout"),
+    }

@@ -1,0 +1,73 @@
+"""The number of queries of a page does not depend on how much there is."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from catalog.services.instance_refresh import instance_refresh
+from dataprotect.core import clock
+from tests.dashboard import addresses, seed
+
+FEW, MANY = 5, 200
+
+
+def grow(start: int, end: int) -> None:
+    """Instances `start` to `end`, each with a tested backup, a failed job and a database."""
+    now = clock.now()
+    place = seed.repository() if start == 0 else seed.Repository.objects.get(name="cellar")
+    for number in range(start, end):
+        one = seed.instance("orders" if number == 0 else f"db-{number}", place)
+        made = seed.backup(one, now, state="restore_tested")
+        seed.verification(made, now)
+        seed.databases(one, now)
+        seed.job(one, now, "failed" if number % 2 else "running", error_message="It failed.")
+        seed.audit_record(actor="dba", verb="instance.added", subject=one)
+        instance_refresh(one)
+
+
+def counted(client: Client) -> dict[str, int]:
+    pages = addresses.lists() | addresses.details() | addresses.audit_detail()
+    counts = {}
+    for name, address in pages.items():
+        client.get(address)
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(address).status_code == 200
+        counts[name] = len(queries)
+    return counts
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", ["DBA Lead", "DBA"])
+def test_pages_ask_as_often_for_many_instances_as_for_few(role: str):
+    user = seed.person("one", role)
+    grow(0, FEW)
+    if role == "DBA":
+        user.user_permissions.add(seed_permission("view_auditevent"))
+        see_all(user)
+    client = Client()
+    client.force_login(user)
+    few = counted(client)
+    grow(FEW, MANY)
+    if role == "DBA":
+        see_all(user)
+    many = counted(client)
+    assert many == few
+    assert max(many.values()) <= 30, many
+
+
+def seed_permission(codename: str) -> object:
+    from django.contrib.auth.models import Permission
+
+    return Permission.objects.get(codename=codename)
+
+
+def see_all(user: User) -> None:
+    """Rights instance by instance, as a DBA has them."""
+    from guardian.shortcuts import assign_perm
+
+    for one in seed.Instance.objects.all():
+        assign_perm("view_instance", user, one)

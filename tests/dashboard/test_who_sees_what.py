@@ -1,0 +1,114 @@
+"""Every page and every action, by every role."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from guardian.shortcuts import assign_perm
+
+from catalog.models import Backup, Instance
+from dataprotect.ops.models import Job
+from tests.dashboard import addresses
+from tests.dashboard.conftest import ClientOf
+
+pytestmark = pytest.mark.usefixtures("catalogue", "db")
+SEES_ALL = ["operator", "Senior DBA", "DBA Lead", "Engineering Manager", "VP Engineering", "auditor"]
+
+
+def statuses(client: Client, pages: dict[str, str]) -> dict[str, int]:
+    return {name: client.get(address).status_code for name, address in pages.items()}
+
+
+def test_a_stranger_is_sent_to_the_sign_in_page_from_everywhere():
+    pages = addresses.lists() | addresses.details() | addresses.audit_detail() | addresses.forms()
+    for name, address in pages.items():
+        answer = Client().get(address)
+        assert (answer.status_code, answer.headers["location"]) == (302, f"/login/?next={address}"), name
+
+
+def test_a_stranger_starts_nothing():
+    for name, address in addresses.actions().items():
+        answer = Client().post(address, {"level": "checksum"})
+        assert answer.status_code == 302 and answer.headers["location"].startswith("/login/"), name
+    assert not Job.objects.filter(actor="").exists()
+
+
+@pytest.mark.parametrize("role", SEES_ALL)
+def test_roles_that_see_everything_open_every_page(role: str, client_of: ClientOf):
+    pages = addresses.lists() | addresses.details() | addresses.audit_detail()
+    assert set(statuses(client_of(role), pages).values()) == {200}
+
+
+FORMS_OF = {
+    "operator": {"repository_add", "stop_raise"},
+    "DBA": {"instance_add", "stop_raise"},
+    "Senior DBA": {"instance_add", "instance_edit", "stop_raise"},
+    "DBA Lead": {"instance_add", "instance_edit", "repository_add", "key_rotate", "stop_raise", "stop_lift"},
+    "Engineering Manager": {"stop_raise"},
+    "VP Engineering": {"stop_raise"},
+    "auditor": set(),
+}
+
+
+@pytest.mark.parametrize("role", FORMS_OF)
+def test_a_role_opens_its_forms_and_no_others(role: str, client_of: ClientOf):
+    found = statuses(client_of(role), addresses.forms())
+    assert {name for name, status in found.items() if status == 200} == FORMS_OF[role]
+    assert {status for status in found.values() if status != 200} <= {403, 404}
+
+
+def test_an_auditor_gets_no_buttons_and_is_refused_by_the_server(client_of: ClientOf):
+    auditor = client_of("auditor")
+    for address in (addresses.details()["instance"], addresses.details()["backup"]):
+        page = auditor.get(address).content.decode()
+        assert "Back up now" not in page and "Restore test</button>" not in page and "Edit</a>" not in page
+    before = Job.objects.count()
+    refused = {"instance_backup", "backup_verify", "repository_check"}
+    for name, address in addresses.actions().items():
+        if name in refused:
+            assert auditor.post(address, {"level": "restore"}).status_code == 403, name
+    assert Job.objects.count() == before
+
+
+def test_a_dba_without_rights_learns_of_no_instance(client_of: ClientOf):
+    dba = client_of("DBA")
+    found = statuses(dba, addresses.details())
+    assert {name: status for name, status in found.items() if name != "repository"} == dict.fromkeys(
+        ("instance", "backup", "verification", "job", "job_progress"), 404
+    )
+    for page in ("overview", "instances", "backups", "verifications", "jobs"):
+        text = dba.get(addresses.lists()[page]).content.decode()
+        assert "legacy-crm" not in text and "Back up orders" not in text, page
+    for name in ("instance_backup", "backup_verify", "job_cancel"):
+        assert dba.post(addresses.actions()[name], {"level": "checksum"}).status_code == 404, name
+
+
+def test_rights_on_one_instance_open_that_one_only(client_of: ClientOf):
+    orders, user = Instance.objects.get(name="orders"), User.objects.get(username="dba")
+    for right in ("view_instance", "verify_instance"):
+        assign_perm(right, user, orders)
+    dba = client_of("DBA")
+    assert set(statuses(dba, addresses.details()).values()) == {200}
+    page = dba.get(addresses.details()["instance"]).content.decode()
+    assert "Back up now" not in page
+    assert dba.post(addresses.actions()["instance_backup"]).status_code == 403
+    assert dba.get("/instances/billing/").status_code == 404
+    names = dba.get("/backups/").content.decode()
+    assert "/instances/orders/" in names and "/instances/billing/" not in names
+    answer = dba.post(addresses.actions()["backup_verify"], {"level": "checksum"})
+    job = Job.objects.filter(actor="dba", task="catalog.tasks.run_verification").get()
+    assert answer.headers["location"] == f"/jobs/{job.pk}/"
+
+
+def test_the_filter_of_a_list_reveals_nothing_that_may_not_be_seen(client_of: ClientOf):
+    backup = Backup.objects.filter(instance__name="billing").first()
+    assert backup
+    page = client_of("DBA").get(f"/backups/?q={backup.backup_id}&instance=billing").content.decode()
+    assert backup.backup_id not in page.replace(f'value="{backup.backup_id}"', "")
+
+
+def test_only_whoever_asked_or_may_cancel_cancels(client_of: ClientOf):
+    address = addresses.actions()["job_cancel"]
+    assert client_of("auditor").post(address).status_code == 403
+    assert client_of("operator").post(address).status_code == 302
