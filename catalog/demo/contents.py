@@ -16,7 +16,7 @@ PGBENCH_SCALE = 10
 
 # What a backup needs, and nothing else: no superuser. The README gives the same statements.
 BACKUP_USER_RIGHTS = (
-    "ALTER ROLE {user} LOGIN REPLICATION",
+    "ALTER ROLE {user} LOGIN REPLICATION BYPASSRLS",
     "GRANT pg_read_all_data, pg_read_all_settings, pg_checkpoint, pg_monitor TO {user}",
     "GRANT EXECUTE ON FUNCTION pg_backup_start(text, boolean) TO {user}",
     "GRANT EXECUTE ON FUNCTION pg_backup_stop(boolean) TO {user}",

@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from catalog.demo import evidence
 from catalog.demo.jobs import follow
 from catalog.demo.registration import registrar
-from catalog.demo.story import Story, amount, counted, tally
+from catalog.demo.story import Story, amount, counted, tally, took
 from catalog.models import Backup, Instance
 from catalog.services.backup_start import backup_start
 from catalog.services.instance_probe import instance_probe_start
 from catalog.services.verification_start import verification_start
 from catalog.states import VerificationLevel
 from dataprotect.core.errors import ForeseenError
+from dataprotect.ops.services.audit_proof import audit_prove
 
 Check = Callable[[], None]
 PAGE_SECONDS = 60.0
@@ -48,15 +50,30 @@ def prove_everything(instance: Instance, story: Story, check: Check) -> dict[str
         found[str(level)] = _verification(backup, level, story, check)
     backup.refresh_from_db()
     found["backup"]["state"] = backup.state
-    story.fact("backup", f"{backup.backup_id} is now called {backup.get_state_display().lower()}")
+    story.say(f"The backup has earned the word “{backup.get_state_display().lower()}”.")
+    found["audit"] = _audit(story)
     return found
+
+
+def _audit(story: Story) -> dict[str, Any]:
+    """The chain of everything that happened here, from the first event on."""
+    proof = audit_prove()
+    if not proof.passed:
+        raise ForeseenError(
+            "demo.audit",
+            f"The audit chain is broken at event {proof.broken_at}: {proof.reason}.",
+            "Run: manage.py verify_audit",
+        )
+    story.proof(f"the audit chain is whole: {counted(proof.events, 'event')}, each sealed by the next")
+    return {"passed": True, "events": proof.events}
 
 
 def _probe(instance: Instance, story: Story, check: Check) -> dict[str, Any]:
     result = follow(instance_probe_start(actor=registrar(), instance=instance), story, check)
     encrypted = "encrypted" if result["encrypted"] else "not encrypted (loopback)"
     databases = counted(len(result["databases"]), "database")
-    story.proof(f"the server answers: {result['version']}, {databases}, connection {encrypted}")
+    story.proof(f"the server answers: PostgreSQL {result['version']}")
+    story.say(f"  {databases}, {amount(result['size_bytes'])}, connection {encrypted}")
     for warning in result["warnings"]:
         story.say(f"  note: {warning}")
     return {
@@ -69,12 +86,15 @@ def _probe(instance: Instance, story: Story, check: Check) -> dict[str, Any]:
 def _backup(instance: Instance, story: Story, check: Check) -> dict[str, Any]:
     result = follow(backup_start(actor=registrar(), instance=instance), story, check)
     rate = result["bytes_read"] / max(result["seconds"], 0.001)
-    story.proof(
-        f"full backup {result['backup_id']}: {counted(result['files'], 'file')}, "
-        f"{amount(result['bytes_read'])} read, {amount(result['bytes_stored'])} stored encrypted, "
-        f"{result['seconds']:.1f} s ({amount(rate)}/s), {result['reader']} reader"
+    story.proof(f"full backup {result['backup_id']} in {took(result['seconds'])}")
+    story.say(
+        f"  {counted(result['files'], 'file')}, {amount(result['bytes_read'])} read at {amount(rate)}/s, "
+        f"{amount(result['bytes_stored'])} stored encrypted"
     )
-    story.say(f"  from {result['start_position']} to {result['stop_position']} of the write-ahead log")
+    span = f"{result['start_position']} to {result['stop_position']}"
+    story.say(f"  {result['reader']} reader, write-ahead log {span} included")
+    for warning in result["warnings"]:
+        story.say(f"  note: {warning}")
     return result
 
 
@@ -91,20 +111,23 @@ def _verification(backup: Backup, level: VerificationLevel, story: Story, check:
 
 
 def _told(backup: Backup, level: VerificationLevel, result: dict[str, Any], story: Story) -> dict[str, Any]:
-    """Raises `demo.not_proved` when a check did not pass; else says what was proved."""
-    passed, failed, skipped = tally(result["checks"])
+    """Raises `demo.not_proved` when a check did not pass; else says what was proved, and sums it up."""
+    checks = result.pop("checks")
+    passed, failed, skipped = tally(checks)
     if failed or not result["passed"]:
-        _show_checks(story, result["checks"])
+        evidence.tell_failures(story, checks)
         raise ForeseenError(
             "demo.not_proved",
             f"The verification “{level.label}” found {counted(failed, 'check')} that did not pass.",
             "Read the checks above; the backup must not be relied upon.",
         )
-    story.proof(f"{_SENTENCES[level]}: {counted(passed, 'check')} passed in {result['seconds']:.1f} s")
-    if level == VerificationLevel.RESTORE:
-        _show_checks(story, result["checks"])
-        story.fact("  measured RTO", f"{result['rto_seconds']:.1f} s for {amount(backup.bytes_read)}")
-    return result | {"counts": {"passed": passed, "failed": failed, "not_applicable": skipped}}
+    story.proof(f"{_SENTENCES[level]}: {counted(passed, 'check')} passed in {took(result['seconds'])}")
+    evidence.tell(story, checks)
+    if result.get("rto_seconds"):
+        rto, size = took(result["rto_seconds"]), amount(backup.bytes_read)
+        story.say(f"  measured time to recover: {rto} for {size}, with a comparison of every table")
+    counts = {"passed": passed, "failed": failed, "not_applicable": skipped}
+    return result | {"counts": counts, "rows_compared": evidence.rows_compared(checks)}
 
 
 _SENTENCES = {
@@ -112,18 +135,3 @@ _SENTENCES = {
     VerificationLevel.DECODE: "every frame decrypted, decompressed and compared, every file whole",
     VerificationLevel.RESTORE: "brought up as an isolated clone and compared with the source",
 }
-
-
-def _show_checks(story: Story, checks: Iterable[Mapping[str, Any]]) -> None:
-    words = {True: "ok", False: "FAILED", None: "n/a"}
-    for each in checks:
-        detail = each["found"] if each["passed"] or each["passed"] is None else _difference(each)
-        story.say(f"    {words[each['passed']]:7}{each['name']}: {_short(detail)}".rstrip(": "))
-
-
-def _difference(check: Mapping[str, Any]) -> str:
-    return f"expected {check['expected']}, found {check['found']}"
-
-
-def _short(text: str, limit: int = 90) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -50,9 +50,9 @@ class Demo:
         self._people()
         self._serve()
         self._protect(server)
-        self.summary |= {
+        self.summary = {
             "proved": True, "seconds": round(time.monotonic() - began, 1), "address": self.address,
-            "home": str(settings.DATAPROTECT_HOME),
+            "home": str(settings.DATAPROTECT_HOME), **self.summary,
         }  # fmt: skip
 
     def serve(self) -> None:

@@ -50,7 +50,7 @@ CREATE TABLE payment_2026_09 PARTITION OF payment FOR VALUES FROM ('2026-09-01')
 CREATE TABLE payment_2026_10 PARTITION OF payment FOR VALUES FROM ('2026-10-01') TO ('2026-11-01');
 CREATE TABLE payment_other PARTITION OF payment DEFAULT;
 -- A table and its index on another disk; an unlogged table, whose rows no physical backup carries.
-CREATE TABLE order_archive (LIKE customer_order INCLUDING ALL) TABLESPACE shop_archive;
+CREATE TABLE order_archive (LIKE customer_order INCLUDING ALL EXCLUDING IDENTITY) TABLESPACE shop_archive;
 CREATE INDEX order_archive_by_time ON order_archive (ordered_at) TABLESPACE shop_archive;
 CREATE UNLOGGED TABLE basket (session uuid PRIMARY KEY, contents jsonb NOT NULL);
 CREATE TABLE order_history (order_id bigint, changed_at timestamptz DEFAULT now(), was order_state, is_now order_state);

@@ -69,6 +69,11 @@ def amount(size: float) -> str:
     return f"{size:,.0f} {unit}" if size >= 100 or unit == "B" else f"{size:,.1f} {unit}"
 
 
+def took(seconds: float) -> str:
+    """`0.06 s`, `4.3 s`."""
+    return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """`1 check`, `12 checks`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

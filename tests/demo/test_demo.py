@@ -51,13 +51,15 @@ def test_everything_is_proved_and_said_in_json(first: RunningDemo) -> None:
     for level in ("checksum", "decode", "restore"):
         assert summary[level]["passed"] is True, summary[level]
         assert summary[level]["counts"]["failed"] == 0
-    assert summary["restore"]["counts"]["passed"] >= 6
+    assert summary["restore"]["counts"]["passed"] >= 20
+    assert summary["restore"]["rows_compared"] > 1_200_000
+    assert summary["audit"]["passed"] is True
     assert 0 < summary["restore"]["rto_seconds"] < summary["seconds"]
 
 
 def test_each_proof_is_printed(first: RunningDemo) -> None:
     proofs = [line for line in first.lines if line.strip().startswith("proved:")]
-    assert len(proofs) == 6, first.text
+    assert len(proofs) == 7, first.text
     assert not [line for line in first.lines if "FAILED" in line or "Traceback" in line]
 
 
