@@ -48,7 +48,11 @@ class FramedObject:
         self._encoder = FrameEncoder(key, folder + name, kind, compressor)
         self._digest = hashlib.sha256()
         self._out = backend.create(folder + name)
-        self._write(self._encoder.header)
+        try:
+            self._write(self._encoder.header)
+        except BaseException:
+            self._out.abort()
+            raise
 
     def append(self, data: bytes | bytearray | memoryview) -> Place:
         """Store `data` (not empty) as the next frame."""

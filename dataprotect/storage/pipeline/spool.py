@@ -38,7 +38,7 @@ def private_database(folder: Path | None) -> sqlite3.Connection:
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         database.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
-            "PRAGMA cache_size=-16384; PRAGMA temp_store=FILE; BEGIN;"
+            "PRAGMA cache_size=-4096; PRAGMA temp_store=FILE; BEGIN;"
         )
         database.execute("CREATE TABLE opened (x)")
     finally:
