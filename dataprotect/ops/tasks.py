@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from uuid import UUID
 
 from dataprotect.ops import runner, sweeper, workers
 
+log = logging.getLogger(__name__)
+
 
 def run_job(job_id: str) -> bool:
     """The one function every message names. A message that comes twice or too late does nothing."""
-    return runner.execute(UUID(job_id))
+    try:
+        return runner.execute(UUID(job_id))
+    except Exception:
+        log.exception("job %s could not be run; the sweeper will find it", job_id)
+        return False
 
 
 def sweep() -> dict[str, int]:

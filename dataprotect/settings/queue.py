@@ -42,4 +42,6 @@ def broker() -> dict[str, Any]:
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix"} or not (parts.hostname or parts.path):
         refuse("BROKER_URL", "orm (the database) or redis://host:port/number")
-    return {"redis": url}
+    # A broker that does not answer must not hold up a page; workers wait one second at a time.
+    patience = "" if parts.query or parts.scheme == "unix" else "?socket_connect_timeout=5&socket_timeout=30"
+    return {"redis": url + patience}

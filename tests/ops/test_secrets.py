@@ -142,3 +142,29 @@ def test_what_looks_like_a_credential_is_masked_unasked(line: str) -> None:
 )
 def test_ordinary_words_are_left_alone(line: str) -> None:
     assert masking.mask(line) == line
+
+
+def test_what_ends_in_sealed_is_moved_to_the_new_key(monkeypatch: pytest.MonkeyPatch, db: None) -> None:
+    from dataprotect.ops.models import AuditEvent
+    from dataprotect.ops.services import sealed_fields
+
+    row = Worker.objects.create(name="host:1", host="h", cluster="", pid=1, version="0")
+    sealed = secrets.seal_field(row, "host", Secret("herring"))
+    Worker.objects.filter(pk=row.pk).update(host=sealed)
+    monkeypatch.setattr(sealed_fields, "sealed_fields", lambda: [(Worker, "host")])
+    key_id, moved = sealed_fields.secrets_rotate(actor="anna")
+    row.refresh_from_db()
+    assert moved == 1 and row.host != sealed and row.host.split(":")[1] == key_id
+    assert secrets.open_field(row, "host") == Secret("herring")
+    assert AuditEvent.objects.get().data == {"key": key_id, "moved": 1}
+    assert secrets.open_sealed(sealed, secrets.row_aad(row, "host")) == Secret("herring"), (
+        "old copies open too"
+    )
+
+
+def test_the_fields_that_are_moved_are_found_by_their_name() -> None:
+    from dataprotect.ops.services.sealed_fields import sealed_fields
+
+    assert [name for _, name in sealed_fields()] and all(
+        name.endswith("_sealed") for _, name in sealed_fields()
+    )
