@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from dataprotect.storage.repository import Repository
     from dataprotect.storage.writer import BackupWriter
 
+_BEST_RATIO = 10
+"""No compression is hoped to do better when the repository's free space is judged beforehand."""
+
 
 def take_backup(
     request: BackupRequest,
@@ -55,11 +58,11 @@ def _prepare(engine: Engine, request: BackupRequest, repository: Repository) -> 
     prepared = engine.prepare(request)
     repository.claim_instance(request.source.instance_id, prepared.identity)
     free = repository.free_bytes()
-    if free is not None and free < prepared.estimated_bytes // 4:
+    if free is not None and free < prepared.estimated_bytes // _BEST_RATIO:
         raise ForeseenError(
             "backup.no_room",
             f"The repository has {free / 1e9:.1f} GB free, and {request.source.name} holds "
-            f"{prepared.estimated_bytes / 1e9:.1f} GB: not even a quarter of it would fit.",
+            f"{prepared.estimated_bytes / 1e9:.1f} GB: not even a tenth of it would fit.",
             "Free space or expire backups in this repository, or choose another one.",
         )
     return prepared

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from dataprotect.engine.model import Reader
+from tests.engine.postgresql import restored
 from tests.engine.postgresql.conftest import Bench, address_of
 from tests.servers.postgresql import PostgresServer
 
@@ -57,10 +58,10 @@ def test_a_quiet_server_comes_back_row_for_row(
     assert (result.reader, result.bad_pages, result.warnings) == (reader, (), ())
     clone = bench.bring_up(result, own_server)
     query = "SELECT count(*), md5(string_agg(id || note, ',' ORDER BY id)) FROM orders"
-    with own_server.connect() as source, clone.connect() as restored:
-        assert restored.execute(query).fetchone() == source.execute(query).fetchone()
+    with own_server.connect() as source, clone.connect() as clone_session:
+        assert clone_session.execute(query).fetchone() == source.execute(query).fetchone()
         names = "SELECT array_agg(datname ORDER BY datname) FROM pg_database"
-        assert restored.execute(names).fetchone() == source.execute(names).fetchone()
+        assert clone_session.execute(names).fetchone() == source.execute(names).fetchone()
     check_pages(clone)
 
 
@@ -75,14 +76,14 @@ def test_a_hammered_server_comes_back_consistent(
         result = bench.back_up(own_server, reader)
     assert result.bad_pages == ()
     clone = bench.bring_up(result, own_server)
-    with clone.connect() as restored:
-        sums = restored.execute(
+    with clone.connect() as clone_session:
+        sums = clone_session.execute(
             "SELECT (SELECT sum(abalance) FROM pgbench_accounts),"
             " (SELECT sum(tbalance) FROM pgbench_tellers),"
             " (SELECT sum(bbalance) FROM pgbench_branches), (SELECT sum(delta) FROM pgbench_history)"
         ).fetchone()
         assert len(set(sums)) == 1
-        assert restored.execute("SELECT count(*) FROM pgbench_history").fetchone()[0] > 0
+        assert clone_session.execute("SELECT count(*) FROM pgbench_history").fetchone()[0] > 0
     check_pages(clone)
 
 
@@ -157,15 +158,15 @@ def test_tables_created_truncated_moved_and_dropped_meanwhile(
         assert storm.rounds > before
     assert result.bad_pages == ()
     clone = bench.bring_up(result, own_server)
-    with clone.connect() as restored:
-        registered = dict(restored.execute("SELECT name, rows FROM registry").fetchall())
+    with clone.connect() as clone_session:
+        registered = dict(clone_session.execute("SELECT name, rows FROM registry").fetchall())
         tables = {
             row[0]
-            for row in restored.execute("SELECT relname FROM pg_class WHERE relname ~ '^storm_[0-9]+$'")
+            for row in clone_session.execute("SELECT relname FROM pg_class WHERE relname ~ '^storm_[0-9]+$'")
         }
         assert tables == set(registered)
         for name, rows in registered.items():
-            assert restored.execute(f"SELECT count(*), count(DISTINCT t) FROM {name}").fetchone() == (
+            assert clone_session.execute(f"SELECT count(*), count(DISTINCT t) FROM {name}").fetchone() == (
                 rows,
                 rows,
             )
@@ -201,8 +202,6 @@ def test_unlogged_tables_are_empty_and_temporary_files_absent(
     assert not [
         path for path in entries if path.rpartition("/")[2].startswith("t") and path.startswith("pgdata/base")
     ]
-    from tests.engine.postgresql import restored
-
     with restored.start(clone).connect() as connection:
         assert connection.execute("SELECT count(*) FROM scratch").fetchone() == (0,)
         assert connection.execute("SELECT count(*) FROM pg_replication_slots").fetchone() == (0,)
@@ -222,8 +221,6 @@ def test_tablespaces_come_back_where_they_are_put(
     result = bench.back_up(own_server, reader)
     clone, entries = bench.restore(result, own_server)
     assert entries[f"pgdata/pg_tblspc/{oid}"].link == str(place)
-    from tests.engine.postgresql import restored
-
     restored.start(clone)
     with clone.connect("roomy") as connection:
         assert connection.execute("SELECT count(*) FROM t").fetchone() == (5000,)
@@ -249,3 +246,66 @@ def test_the_log_is_whole_and_marked_as_archived(
     assert attached["server"]["system_identifier"] == result.system_identifier
     assert own_server.password not in str(attached)
     assert address_of(own_server).password is not None
+
+
+def test_configuration_outside_the_data_directory_is_kept(
+    own_server: PostgresServer, bench: Bench, reader: Reader
+) -> None:
+    outside = own_server.folder / "etc"
+    own_server.run("mkdir", outside)
+    own_server.run("cp", own_server.data / "pg_hba.conf", outside / "hba.conf")
+    (outside / "extra.conf").write_text("work_mem = '5MB'\n")
+    with (own_server.data / "postgresql.conf").open("a") as conf:
+        conf.write(f"hba_file = '{outside}/hba.conf'\ninclude '{outside}/extra.conf'\n")
+    own_server.stop("fast")
+    own_server.start()
+    result = bench.back_up(own_server, reader)
+    clone, entries = bench.restore(result, own_server)
+    assert {path for path in entries if path.startswith("config/")} == {
+        f"config{outside}/hba.conf", f"config{outside}/extra.conf",
+    }  # fmt: skip
+    kept = clone.folder / "config" / str(outside)[1:] / "extra.conf"
+    assert kept.read_text() == "work_mem = '5MB'\n"
+    attached = bench.repository.read("instance-1", result.backup_id).attachments()
+    assert attached["server"]["settings"]["work_mem"]["value"] == "5120"
+
+
+def test_a_later_timeline_brings_its_history(
+    own_server: PostgresServer, bench: Bench, reader: Reader
+) -> None:
+    own_server.stop("fast")
+    own_server.run("touch", own_server.data / "standby.signal")
+    own_server.start()
+    own_server.run(own_server.bin / "pg_ctl", "-D", own_server.data, "-w", "promote")
+    with own_server.connect() as connection:
+        connection.execute("CHECKPOINT")
+        connection.execute("CREATE TABLE later AS SELECT generate_series(1, 10) i")
+    result = bench.back_up(own_server, reader)
+    assert result.timeline == 2
+    clone, entries = bench.restore(result, own_server)
+    assert "pgdata/pg_wal/00000002.history" in entries
+    with restored.start(clone).connect() as session:
+        assert session.execute("SELECT count(*) FROM later").fetchone() == (10,)
+
+
+def test_what_is_no_file_is_left_out_and_told(
+    own_server: PostgresServer, bench: Bench, reader: Reader
+) -> None:
+    own_server.run("mkfifo", own_server.data / "a_pipe")
+    own_server.run("ln", "-s", "/etc/passwd", own_server.data / "a_link")
+    result = bench.back_up(own_server, reader)
+    _, entries = bench.restore(result, own_server)
+    for name in ("a_pipe", "a_link"):
+        assert f"pgdata/{name}" not in entries
+        assert any(name in warning for warning in result.warnings)
+
+
+def test_thousands_of_small_files(own_server: PostgresServer, bench: Bench, reader: Reader) -> None:
+    folder = own_server.data / "many"
+    own_server.run("mkdir", folder)
+    for number in range(3000):
+        (folder / f"file{number}").write_bytes(b"%d" % number * (number % 50))
+    result = bench.back_up(own_server, reader)
+    clone, _ = bench.restore(result, own_server)
+    for number in range(3000):
+        assert (clone.data / "many" / f"file{number}").read_bytes() == b"%d" % number * (number % 50)

@@ -142,6 +142,8 @@ class WalReceiver:
     def _run(self) -> None:
         try:
             self._receive()
+        except OSError as error:
+            self._failure = _spool_failed(self._spool, error)
         except BaseException as error:  # noqa: BLE001  handed to the thread that takes the segments
             self._failure = error
 
@@ -209,6 +211,14 @@ def _ended(position: int) -> ForeseenError:
         f"The server ended the log stream at {lsn.text(position)}, before the backup was complete.",
         "Run the backup again; if it repeats, read what the server's log says.",
         retry=True,
+    )
+
+
+def _spool_failed(spool: Path, error: OSError) -> ForeseenError:
+    return ForeseenError(
+        "backup.spool",
+        f"The log could not be kept in the spool {spool} ({os.strerror(error.errno or 0)}).",
+        "Make room on that disk, or let the spool be somewhere else; then run the backup again.",
     )
 
 
