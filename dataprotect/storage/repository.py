@@ -20,6 +20,7 @@ from dataprotect.core.progress import Reporter, Silent
 from dataprotect.storage import names
 from dataprotect.storage.backends import open_backend
 from dataprotect.storage.backends.base import Backend, ObjectExists, ObjectMissing
+from dataprotect.storage.backends.retry import RetryingBackend
 from dataprotect.storage.documents import DamagedObject, open_document, sealed_document
 from dataprotect.storage.keys import wrapping
 from dataprotect.storage.keys.base import Keyring
@@ -51,7 +52,10 @@ class Repository:
 
     @classmethod
     def open(cls, url: str, keyring: Keyring, *, write: bool = False, wrap: Wrap | None = None) -> Self:
-        """Raises `repository.missing`, `storage.damaged`, `repository.format`, `key.inside_repository`."""
+        """`wrap` replaces the default wrapper (retries) around the place's backend.
+
+        Raises `repository.missing`, `storage.damaged`, `repository.format`, `key.inside_repository`.
+        """
         backend = _backend(url, wrap)
         keyring.check_outside(url)
         try:
@@ -265,8 +269,8 @@ class Repository:
 
 
 def _backend(url: str, wrap: Wrap | None) -> Backend:
-    backend = open_backend(url)
-    return wrap(backend) if wrap is not None else backend
+    """The place behind `url`; transient failures are repeated unless the caller wraps it otherwise."""
+    return (wrap or RetryingBackend)(open_backend(url))
 
 
 def _refuse_other_things(backend: Backend) -> None:

@@ -13,7 +13,7 @@ from dataprotect.storage.documents import DamagedObject
 from dataprotect.storage.model import BLOCK
 from dataprotect.storage.repository import Repository
 from tests.storage.backends.hostile import Hang, HostileBackend, cut_short, server_error, too_long
-from tests.storage.trees import INSTANCE, MemorySink, store
+from tests.storage.trees import INSTANCE, MemorySink, root_of, store
 
 FILES = {f"f{number}": os.urandom(BLOCK + number) for number in range(6)}
 
@@ -21,7 +21,7 @@ FILES = {f"f{number}": os.urandom(BLOCK + number) for number in range(6)}
 @pytest.fixture
 def hostile(repository) -> HostileBackend:
     store(repository, "b1", FILES, pack_bytes=3_000_000)
-    return HostileBackend(repository.backend.root)
+    return HostileBackend(root_of(repository))
 
 
 @pytest.fixture

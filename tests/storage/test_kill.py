@@ -12,7 +12,7 @@ import pytest
 
 from dataprotect.storage.backends.local import WRITING
 from dataprotect.storage.repository import Repository
-from tests.storage.trees import INSTANCE, make_repository, open_repository, proved, restored, store
+from tests.storage.trees import INSTANCE, make_repository, open_repository, proved, restored, root_of, store
 
 FILES = {f"file{number}": bytes([number]) * 200 + Random(number).randbytes(1500) for number in range(4)}
 ROOT = Path(__file__).parents[2]
@@ -109,7 +109,7 @@ def assert_survived(repository: Repository, before: dict[str, bytes], sealed: bo
         assert restored(repository, "killed") == FILES
     after_the_kill = contents(repository)
     repository.sweep(INSTANCE)
-    assert list((Path(repository.backend.root) / WRITING).iterdir()) == []  # type: ignore[attr-defined]
+    assert list((root_of(repository) / WRITING).iterdir()) == []
     assert contents(repository) == (after_the_kill if sealed else before), f"leftovers after {step}"
     store(repository, "next", FILES)
     assert restored(repository, "next") == FILES

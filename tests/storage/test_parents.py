@@ -12,7 +12,7 @@ from dataprotect.storage.documents import DamagedObject
 from dataprotect.storage.model import BLOCK, Located
 from dataprotect.storage.repository import Entry, Repository
 from tests.storage.test_format_document import Stranger
-from tests.storage.trees import INSTANCE, MemorySink, fill, proved, restored, store
+from tests.storage.trees import INSTANCE, MemorySink, fill, proved, restored, root_of, store
 
 PAGE = 8192
 OLD = os.urandom(2 * BLOCK + 3 * PAGE)
@@ -107,7 +107,7 @@ def test_each_frame_is_read_and_decoded_once(repository, incremental, monkeypatc
 def test_a_damaged_parent_is_found_through_the_child(repository, incremental, damage):
     (_, pieces) = places(repository, "b1", "table")[1]
     name = f"{INSTANCE}/backups/b1/packs/{pieces[0].pack:08d}"
-    path = repository.backend.root / name
+    path = root_of(repository) / name
     data = bytearray(path.read_bytes())
     data[pieces[0].offset + 5000] ^= 4
     path.unlink() if damage == "delete" else path.write_bytes(data)

@@ -8,7 +8,16 @@ from dataprotect.core.errors import ForeseenError, InvalidInput
 from dataprotect.storage.documents import DamagedObject
 from dataprotect.storage.keys.local import LocalKeyring
 from dataprotect.storage.repository import Repository
-from tests.storage.trees import INSTANCE, SYSTEM, MemorySink, open_repository, proved, restored, store
+from tests.storage.trees import (
+    INSTANCE,
+    SYSTEM,
+    MemorySink,
+    open_repository,
+    proved,
+    restored,
+    root_of,
+    store,
+)
 
 
 def code_of(call, *args, **kwargs) -> str:
@@ -90,7 +99,7 @@ def test_only_sealed_backups_are_listed(repository):
 def test_a_damaged_seal_is_told_and_does_not_hide_the_others(repository):
     for name in ("b1", "b2", "b3"):
         store(repository, name, {"a": b"x"})
-    (repository.backend.root / INSTANCE / "backups/b2/seal.json").write_bytes(b"{}")
+    (root_of(repository) / INSTANCE / "backups/b2/seal.json").write_bytes(b"{}")
     with pytest.raises(DamagedObject):
         list(repository.seals())
     damaged: list = []
@@ -162,11 +171,9 @@ def test_another_key_under_the_same_name_is_called_wrong(tmp_path, repository):
 
 
 def test_a_key_inside_the_repository_is_refused(tmp_path, repository):
-    inside = repository.backend.root / "keyring.json"
+    inside = root_of(repository) / "keyring.json"
     assert code_of(LocalKeyring.create, inside) == "key.inside_repository"
-    assert (
-        code_of(LocalKeyring.create, repository.backend.root / INSTANCE / "x.json") == "key.inside_repository"
-    )
+    assert code_of(LocalKeyring.create, root_of(repository) / INSTANCE / "x.json") == "key.inside_repository"
     inside.write_bytes((tmp_path / "keyring.json").read_bytes())
     inside.chmod(0o600)
     assert code_of(LocalKeyring.load, inside) == "key.inside_repository"
@@ -185,7 +192,7 @@ def test_a_copy_of_the_whole_repository_is_a_repository(tmp_path, repository):
     import shutil
 
     store(repository, "b1", {"a": b"x"})
-    shutil.copytree(repository.backend.root, tmp_path / "copy")
+    shutil.copytree(root_of(repository), tmp_path / "copy")
     copy = Repository.open(str(tmp_path / "copy"), repository.keyring)
     assert proved(copy, "b1") == []
     sink = MemorySink()

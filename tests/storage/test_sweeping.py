@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from dataprotect.core.clock import now
-from tests.storage.trees import INSTANCE, fill, proved, restored, store
+from tests.storage.trees import INSTANCE, fill, proved, restored, root_of, store
 
 
 def names(repository) -> list[str]:
@@ -52,7 +52,7 @@ def test_a_lone_key_goes(repository):
 def test_a_sealed_backup_survives_even_with_a_damaged_seal_or_reservation(repository):
     store(repository, "b1", {"a": b"x"})
     store(repository, "b2", {"a": b"x"})
-    root = repository.backend.root / INSTANCE / "backups"
+    root = root_of(repository) / INSTANCE / "backups"
     (root / "b1/seal.json").write_bytes(b"rubbish")
     (root / "b2/begun.json").write_bytes(b"rubbish")
     kept = names(repository)

@@ -13,7 +13,7 @@ from dataprotect.storage.backends.base import StorageFull
 from dataprotect.storage.model import BLOCK
 from dataprotect.storage.repository import ChunkTask, Entry, Piece, Repository
 from tests.storage.backends.hostile import HostileBackend, disk_full, server_error
-from tests.storage.trees import INSTANCE, fill, open_repository, restored, store, submit
+from tests.storage.trees import INSTANCE, fill, open_repository, restored, root_of, store, submit
 
 
 def left_behind(repository: Repository) -> list[str]:
@@ -126,7 +126,7 @@ def test_a_storage_failure_at_any_call_leaves_no_backup(tmp_path, repository, ki
     store(repository, "old", {"a": b"old"})
     calls = _calls_of_a_backup(tmp_path)
     for position in range(calls.count(kind)):
-        hostile = HostileBackend(repository.backend.root)
+        hostile = HostileBackend(root_of(repository))
         hostile.script[kind] = [None] * position + [fault]
         victim = Repository.open(repository.url, repository.keyring, write=True, wrap=lambda _, h=hostile: h)
         with pytest.raises(ForeseenError) as caught, victim.begin(INSTANCE, "b1", pack_bytes=4096) as writer:
@@ -142,7 +142,7 @@ def test_a_storage_failure_at_any_call_leaves_no_backup(tmp_path, repository, ki
 
 def _calls_of_a_backup(folder) -> list[str]:
     """Kinds of the storage calls that the backup above makes."""
-    recorder = HostileBackend(open_repository(folder).backend.root)
+    recorder = HostileBackend(root_of(open_repository(folder)))
     repository = Repository.open(
         recorder.url, open_repository(folder).keyring, write=True, wrap=lambda _: recorder
     )
@@ -195,7 +195,7 @@ def test_of_writers_racing_for_one_name_exactly_one_gets_it(repository):
 
 
 def test_no_storage_full_is_hidden_by_the_clean_up(repository):
-    hostile = HostileBackend(repository.backend.root)
+    hostile = HostileBackend(root_of(repository))
     hostile.script["put"] = [None, None, disk_full]
     hostile.script["delete"] = [server_error] * 20
     victim = Repository.open(repository.url, repository.keyring, write=True, wrap=lambda _: hostile)

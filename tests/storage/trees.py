@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dataprotect.storage.backends import local_path
 from dataprotect.storage.keys.local import LocalKeyring
 from dataprotect.storage.model import BLOCK, CHUNK, Finding
 from dataprotect.storage.repository import BackupWriter, ChunkTask, Entry, FileEntry, Piece, Repository, Seal
@@ -26,6 +27,13 @@ def make_repository(folder: Path) -> Repository:
 def open_repository(folder: Path, *, write: bool = False) -> Repository:
     keyring = LocalKeyring.load(folder / "keyring.json")
     return Repository.open(str(folder / "repository"), keyring, write=write)
+
+
+def root_of(repository: Repository) -> Path:
+    """The folder that the repository is in."""
+    path = local_path(repository.url)
+    assert path is not None
+    return path
 
 
 def fill(writer: BackupWriter, files: Mapping[str, bytes]) -> None:
