@@ -74,6 +74,7 @@ def _context(request: HttpRequest, job: Job) -> dict[str, Any]:
         "about": about,
         "backup": _backup_of(job) if job.is_terminal else None,
         "lines": newest[::-1],
+        "everything": everything,
         "is_tail": not everything and len(newest) == TAIL,
         "seconds": spent.total_seconds() if spent else None,
         "eta": show.duration_range(job.eta_seconds) if job.eta_seconds is not None else "",

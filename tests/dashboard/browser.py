@@ -1,0 +1,62 @@
+"""One Chromium for the whole test run, and small words for what a person does with it."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def launch(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+
+def sign_in(page: Page, base: str, name: str, password: str) -> None:
+    page.goto(f"{base}/login/")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{base}/")
+
+
+def give_session(context: BrowserContext, base: str, key: str) -> None:
+    """Signed in without the form."""
+    context.add_cookies([{"name": "sessionid", "value": key, "url": base}])
+
+
+class Keyboard:
+    """A person without a mouse: Tab until the wanted thing has the focus, then type or press Enter."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def go_to(self, target: Locator, most: int = 120) -> None:
+        target.wait_for()
+        for _ in range(most):
+            if target.evaluate("element => element === document.activeElement"):
+                self._check_visible(target)
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"the keyboard does not reach {target}")
+
+    def _check_visible(self, target: Locator) -> None:
+        """The focus is on the screen, and it can be seen where it is."""
+        box = target.bounding_box()
+        view = self.page.viewport_size
+        assert box and view and box["y"] + box["height"] > 0 and box["y"] < view["height"]
+        outline = target.evaluate("element => getComputedStyle(element).outlineStyle")
+        assert outline != "none", "the focus cannot be seen"
+
+    def fill(self, label: str, text: str) -> None:
+        field = self.page.get_by_label(label, exact=False).first
+        self.go_to(field)
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(text)
+
+    def press(self, role: str, name: str) -> None:
+        self.go_to(self.page.get_by_role(role, name=name).first)  # type: ignore[arg-type]
+        self.page.keyboard.press("Enter")

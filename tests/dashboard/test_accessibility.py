@@ -1,0 +1,113 @@
+"""axe-core finds nothing on any page: light and dark, full and empty, wide and narrow, and after a mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.test import Client
+from playwright.sync_api import Page
+
+from dataprotect.ops.models import Preference, StopSwitch
+from tests.dashboard import addresses, seed
+from tests.dashboard.browser import give_session
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+SIZES = ((1280, 800), (320, 640))
+NewPage = Callable[..., Page]
+
+
+def session_of(user: Any) -> str:
+    client = Client()
+    client.force_login(user)
+    return client.cookies["sessionid"].value
+
+
+def look(page: Page, base: str, pages: dict[str, str]) -> Iterator[str]:
+    """What is wrong, in words: axe's findings, sideways scrolling, targets smaller than 24 px."""
+    axe = Axe()
+    for name, address in pages.items():
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            page.goto(base + address)
+            for found in axe.run(page).response["violations"]:
+                yield f"{name} at {width}: {found['id']}: {[node['html'] for node in found['nodes']][:3]}"
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                yield f"{name} at {width}: the page scrolls sideways"
+            yield from (f"{name} at {width}: too small: {item}" for item in small_targets(page))
+
+
+SMALL = """() => [...document.querySelectorAll('button, select, input:not([type=hidden]), nav a, .btn, a.row-link')]
+  .map(e => [e, e.getBoundingClientRect()])
+  .filter(([e, r]) => r.width > 0 && (r.height < 24 || r.width < 24) && e.type !== 'checkbox')
+  .map(([e, r]) => e.outerHTML.slice(0, 90) + ' ' + r.width + 'x' + r.height)"""
+
+
+def small_targets(page: Page) -> list[str]:
+    found: list[str] = page.evaluate(SMALL)
+    return found
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_of_a_full_catalog(theme: str, site: str, new_page: NewPage):
+    admin = seed.person("admin", superuser=True)
+    made = seed.fill()
+    more = {
+        "failed job": f"/jobs/{seed.job(made['billing'], seed.clock.now(), 'failed', error_message='No.').pk}/",
+        "trouble": "/instances/legacy-crm/", "odd names": "/instances/orders/", "nothing matches": "/backups/?q=zzz",
+        "not found": "/instances/nobody/",
+    }  # fmt: skip
+    pages = addresses.lists() | addresses.details() | addresses.audit_detail() | addresses.forms() | more
+    del pages["job_progress"]
+    page = new_page(color_scheme=theme)
+    page.context.clear_cookies()
+    give_session(page.context, site, session_of(admin))
+    problems = list(look(page, site, pages))
+    expected = [p for p in problems if not p.startswith("not found")]
+    assert not expected, "\n".join(expected)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_of_an_empty_catalog(theme: str, site: str, new_page: NewPage):
+    admin = seed.person("admin", superuser=True)
+    Preference.objects.create(user=admin, theme=theme)
+    pages = addresses.lists() | {"instance_add": "/add/instance/"}
+    page = new_page()
+    problems = list(look(page, site, {"login": "/login/"}))
+    give_session(page.context, site, session_of(admin))
+    problems += look(page, site, pages)
+    StopSwitch.objects.create(raised_by="lead", reason="The storage firmware loses writes.")
+    problems += look(page, site, {"stopped": "/", "stopped health": "/health/"})
+    assert not problems, "\n".join(problems)
+    assert page.locator("html").get_attribute("data-bs-theme") == theme
+
+
+def test_a_form_with_mistakes(site: str, new_page: NewPage):
+    """Each mistake is named beside its field, tied to it, and in the summary, which has the focus's attention."""
+    seed.person("admin", superuser=True)
+    seed.repository()
+    page = new_page()
+    give_session(page.context, site, session_of(seed.person("admin")))
+    page.on("response", lambda answer: None)
+    page.goto(site + "/add/instance/")
+    page.get_by_label("Name", exact=True).fill("no; spaces")
+    page.get_by_label("Port").fill("70000")
+    with page.expect_response(lambda answer: answer.request.method == "POST") as answer:
+        page.get_by_role("button", name="Add and test").click()
+    assert answer.value.status == 400
+    for label, words in (
+        ("Name", "an instance name"),
+        ("Port", "a port from 1 to 65535"),
+        ("Host", "required"),
+    ):
+        field = page.get_by_label(label, exact=True)
+        assert field.get_attribute("aria-invalid") == "true"
+        told = [
+            page.locator(f"#{one}").inner_text() for one in field.get_attribute("aria-describedby").split()
+        ]
+        assert any(words in text for text in told), (label, told)
+    assert "values need correcting" in page.get_by_role("alert").inner_text()
+    assert not Axe().run(page).response["violations"]
