@@ -7,9 +7,8 @@ import hmac
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import xxhash
 
@@ -151,18 +150,11 @@ class DecodeCheck:
         """Blocks in several pieces are put together; their pieces' frames are sound already."""
         fetch = lru_cache(_CACHED_FRAMES)(self._fetch)
         for file, digest, encoded in self._expected.scattered():
-            joined = xxhash.xxh3_128()
             pieces = json.loads(encoded)
-
-            def join(pieces: list[list[int]] = pieces, joined: Any = joined, digest: bytes = digest) -> None:
-                for source, pack, frame, offset, stored, plain, at, length in pieces:
-                    joined.update(fetch(source, pack, frame, offset, stored, plain)[at : at + length])
-                if joined.digest() != digest:
-                    raise Bad("a block put together from several packs is not what was read")
-
-            if self._guarded(self._pack_name(pieces[0][0], pieces[0][1]), join) is False:
-                path = self._expected.path(file)
-                self._findings.append(Finding(self._seal.folder + names.MANIFEST, f"{path!r} is affected"))
+            name = self._pack_name(pieces[0][0], pieces[0][1])
+            if not self._guarded(name, partial(_join, pieces, digest, fetch)):
+                problem = f"{self._expected.path(file)!r} is affected by damage to a pack"
+                self._findings.append(Finding(self._seal.folder + names.MANIFEST, problem))
             self._reporter.checkpoint()
 
     def _fetch(self, source: int, pack: int, frame: int, offset: int, stored: int, plain: int) -> bytes:
@@ -186,3 +178,12 @@ class DecodeCheck:
 
     def _pack_name(self, source: int, pack: int) -> str:
         return names.backup_folder(self._seal.instance_id, self._sources[source][0]) + names.pack(pack)
+
+
+def _join(pieces: list[list[int]], digest: bytes, fetch: Callable[..., bytes]) -> None:
+    """Raises Bad when the pieces of a block, one after the other, do not have its digest."""
+    joined = xxhash.xxh3_128()
+    for source, pack, frame, offset, stored, plain, at, length in pieces:
+        joined.update(fetch(source, pack, frame, offset, stored, plain)[at : at + length])
+    if joined.digest() != digest:
+        raise Bad("a block put together from several frames is not what was read")

@@ -170,6 +170,26 @@ def test_another_key_under_the_same_name_is_called_wrong(tmp_path, repository):
     assert document["current"] in caught.value.message
 
 
+def test_a_copy_wrapped_by_a_false_key_does_not_hide_the_genuine_one(tmp_path, repository):
+    """A key replaced in the keyring by mistake, while the older one still opens its own copy."""
+    import base64
+    import json
+
+    store(repository, "b1", {"a": b"x"})
+    false = repository.keyring.add_key().key_id
+    repository.rotate()
+    path = tmp_path / "keyring.json"
+    document = json.loads(path.read_text())
+    for key in document["keys"]:
+        if key["id"] == false:
+            key["key"] = base64.b64encode(bytes(32)).decode()
+    path.write_text(json.dumps(document))
+    again = open_repository(tmp_path)
+    assert restored(again, "b1") == {"a": b"x"}
+    (finding,) = again.read(INSTANCE, "b1").verify_checksums()
+    assert finding.object_name.endswith("/2.json")
+
+
 def test_a_key_inside_the_repository_is_refused(tmp_path, repository):
     inside = root_of(repository) / "keyring.json"
     assert code_of(LocalKeyring.create, inside) == "key.inside_repository"

@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,7 +79,7 @@ class LocalBackend:
             status = (self.root / check_name(name)).stat()
         except OSError as error:
             raise _translated(error, name) from error
-        if not os.path.isfile(self.root / name):  # noqa: PTH113  a folder is no object
+        if not stat.S_ISREG(status.st_mode):
             raise ObjectMissing(name)
         return ObjectInfo(name, status.st_size)
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from dataprotect.core import steps
 from dataprotect.core.clock import iso, now
+from dataprotect.core.errors import ForeseenError
 from dataprotect.storage.backends.base import Backend, ObjectExists
 from dataprotect.storage.documents import DamagedObject, open_document, sealed_document
-from dataprotect.storage.keys.base import Keyring, MissingKey
+from dataprotect.storage.keys.base import Keyring, MissingKey, WrongKey
 
 FORMAT = 1
 DATA_KEY_BYTES = 32
@@ -105,19 +106,20 @@ def list_wrapped(backend: Backend, instance_id: str, data_key_id: str) -> list[s
 def unwrap(backend: Backend, instance_id: str, data_key_id: str, keyring: Keyring) -> DataKey:
     """The data key, by any wrapped copy that the keyring opens, newest first.
 
-    A damaged copy does not keep a good one from being used. Raises MissingKey, WrongKey, DamagedObject.
+    A copy that does not open keeps no good one from being used. Raises MissingKey, WrongKey, DamagedObject.
     """
     needed: list[str] = []
-    problem: DamagedObject | None = None
+    problem: ForeseenError | None = None
     for name in list_wrapped(backend, instance_id, data_key_id):
         try:
             copy = read_wrapped(backend, name)
-        except DamagedObject as error:
+            if key := copy.unwrap(keyring):
+                return key
+            needed.append(copy.key_encryption_key_id)
+        except (DamagedObject, WrongKey) as error:
             problem = error
-            continue
-        if key := copy.unwrap(keyring):
-            return key
-        needed.append(copy.key_encryption_key_id)
+    if isinstance(problem, WrongKey):
+        raise problem
     if needed:
         raise MissingKey(needed, f"the data key {data_key_id}")
     raise problem or DamagedObject(folder(instance_id, data_key_id) + "1.json", "it is missing")
