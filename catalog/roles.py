@@ -37,6 +37,10 @@ _SEE_ALL = (
     "catalog.view_instance",
     "catalog.view_backup",
     "catalog.view_verification",
+    "catalog.view_legalhold",
+    "catalog.view_expiry",
+    "catalog.view_retentionaudit",
+    "catalog.view_changerequest",
     "restores.view_clone",
     "ops.view_auditevent",
 )
@@ -48,23 +52,39 @@ _WORK_ON_ALL = (
     "catalog.verify_instance",
     "catalog.restore_instance",
 )
+_PROTECT = ("catalog.add_legalhold", "catalog.add_changerequest", "catalog.approve_deletion")
+"""Place holds; ask for what takes a second person, and be that person for a deletion."""
+
+_RUN_EXPIRY = ("catalog.expire_repository",)
 _RUN_STORAGE = ("catalog.add_repository", "catalog.change_repository", "catalog.check_repository")
 
 ROLES: dict[str, tuple[str, ...]] = {
     OPERATOR: (
         *_SEE_ALL,
         *_RUN_STORAGE,
+        *_RUN_EXPIRY,
         "catalog.backup_instance",
         "catalog.verify_instance",
         *_ACT_AT_ONCE,
         "ops.cancel_job",
     ),
     DBA: (*_SEE_PLACES, *_ACT_AT_ONCE, "catalog.add_instance"),
-    SENIOR_DBA: (*_SEE_ALL, *_WORK_ON_ALL, "catalog.check_repository", *_ACT_AT_ONCE, "ops.cancel_job"),
+    SENIOR_DBA: (
+        *_SEE_ALL,
+        *_WORK_ON_ALL,
+        *_PROTECT,
+        *_RUN_EXPIRY,
+        "catalog.check_repository",
+        *_ACT_AT_ONCE,
+        "ops.cancel_job",
+    ),
     DBA_LEAD: (
         *_SEE_ALL,
         *_WORK_ON_ALL,
+        *_PROTECT,
+        "catalog.approve_release",
         *_RUN_STORAGE,
+        *_RUN_EXPIRY,
         "catalog.grant_instance",
         "catalog.change_tier",
         "catalog.rotate_encryptionkey",
@@ -72,7 +92,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_ACT_AT_ONCE,
         "ops.cancel_job",
     ),
-    ENGINEERING_MANAGER: (*_SEE_ALL, *_ACT_AT_ONCE),
-    VP_ENGINEERING: (*_SEE_ALL, *_ACT_AT_ONCE),
+    ENGINEERING_MANAGER: (*_SEE_ALL, *_PROTECT, "catalog.approve_release", *_ACT_AT_ONCE),
+    VP_ENGINEERING: (*_SEE_ALL, *_PROTECT, *_ACT_AT_ONCE),
     AUDITOR: _SEE_ALL,
 }

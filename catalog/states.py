@@ -6,6 +6,12 @@ Backup::
        │          │              │
        └──────────┴──────────────┴──► damaged ──► checked | restore_tested   (only by a later, deeper proof)
        any ──► missing ──► stored                 (its seal is gone, or was found again)
+       any ──► expiring ──► the state before      (tombstone: it goes after the grace time, unless spared)
+                  └──► deleting ──► deleted       (its objects go; no way back; the row stays as evidence)
+
+Change request::
+
+    awaiting ──► executed | rejected | withdrawn | lapsed | void
 
 Repository::
 
@@ -48,6 +54,9 @@ class BackupState(TextChoices):
     RESTORE_TESTED = "restore_tested", "Restore-tested"
     DAMAGED = "damaged", "Damaged"
     MISSING = "missing", "Missing"
+    EXPIRING = "expiring", "Expiring"
+    DELETING = "deleting", "Being deleted"
+    DELETED = "deleted", "Deleted"
 
 
 class VerificationLevel(TextChoices):
@@ -68,17 +77,64 @@ class KeyKind(TextChoices):
     VAULT = "vault", "Vault transit"
 
 
+class ChangeKind(TextChoices):
+    DELETE_BACKUP = "delete_backup", "Delete a backup"
+    SHORTEN_RETENTION = "shorten_retention", "Keep backups for a shorter time"
+    LIFT_HOLD = "lift_hold", "Lift a legal hold"
+
+
+class ChangeState(TextChoices):
+    AWAITING = "awaiting", "Awaiting approval"
+    EXECUTED = "executed", "Approved and done"
+    REJECTED = "rejected", "Rejected"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    LAPSED = "lapsed", "Lapsed"
+    VOID = "void", "Void: what was asked for has changed"
+
+
+class ExpiryState(TextChoices):
+    WAITING = "waiting", "Waiting for the end of its grace time"
+    SPARED = "spared", "Spared"
+    DELETING = "deleting", "Being deleted"
+    DELETED = "deleted", "Deleted"
+
+
 GOOD_BACKUP = frozenset({BackupState.CHECKED, BackupState.RESTORE_TESTED})
 """A backup counts as protection only in these states."""
 
+GONE_BACKUP = frozenset({BackupState.DELETING, BackupState.DELETED})
+"""Nothing of it can be restored, and nothing brings it back."""
+
+LEAVING_BACKUP = GONE_BACKUP | {BackupState.EXPIRING}
+"""Expiry has its hand on it: verification and checks of the repository leave the state alone."""
+
+_SETTLED = frozenset(
+    {
+        BackupState.STORED,
+        BackupState.CHECKED,
+        BackupState.RESTORE_TESTED,
+        BackupState.DAMAGED,
+        BackupState.MISSING,
+    }
+)
 BACKUP_TRANSITIONS: dict[BackupState, frozenset[BackupState]] = {
-    BackupState.STORED: frozenset(
-        {BackupState.CHECKED, BackupState.RESTORE_TESTED, BackupState.DAMAGED, BackupState.MISSING}
+    BackupState.STORED: _SETTLED - {BackupState.STORED} | {BackupState.EXPIRING},
+    BackupState.CHECKED: frozenset(
+        {BackupState.RESTORE_TESTED, BackupState.DAMAGED, BackupState.MISSING, BackupState.EXPIRING}
     ),
-    BackupState.CHECKED: frozenset({BackupState.RESTORE_TESTED, BackupState.DAMAGED, BackupState.MISSING}),
-    BackupState.RESTORE_TESTED: frozenset({BackupState.DAMAGED, BackupState.MISSING}),
-    BackupState.DAMAGED: frozenset({BackupState.CHECKED, BackupState.RESTORE_TESTED, BackupState.MISSING}),
-    BackupState.MISSING: frozenset({BackupState.STORED}),
+    BackupState.RESTORE_TESTED: frozenset({BackupState.DAMAGED, BackupState.MISSING, BackupState.EXPIRING}),
+    BackupState.DAMAGED: frozenset(
+        {BackupState.CHECKED, BackupState.RESTORE_TESTED, BackupState.MISSING, BackupState.EXPIRING}
+    ),
+    BackupState.MISSING: frozenset({BackupState.STORED, BackupState.EXPIRING}),
+    BackupState.EXPIRING: _SETTLED | {BackupState.DELETING},
+    BackupState.DELETING: frozenset({BackupState.DELETED}),
+    BackupState.DELETED: frozenset(),
+}
+
+CHANGE_TRANSITIONS: dict[ChangeState, frozenset[ChangeState]] = {
+    ChangeState.AWAITING: frozenset(set(ChangeState) - {ChangeState.AWAITING}),
+    **{state: frozenset() for state in ChangeState if state != ChangeState.AWAITING},
 }
 
 REPOSITORY_TRANSITIONS: dict[RepositoryState, frozenset[RepositoryState]] = {

@@ -2,8 +2,11 @@
 
 from catalog.models.access import InstanceGroupPermission, InstanceUserPermission
 from catalog.models.backup import Backup
+from catalog.models.hold import LegalHold
 from catalog.models.instance import Instance, InstanceDatabase
 from catalog.models.repository import EncryptionKey, Repository
+from catalog.models.retention import Expiry, RetentionAudit
+from catalog.models.second_person import ChangeRequest
 from catalog.models.tier import Tier
 from catalog.models.token import ApiToken
 from catalog.models.verification import Verification
@@ -11,12 +14,16 @@ from catalog.models.verification import Verification
 __all__ = [
     "ApiToken",
     "Backup",
+    "ChangeRequest",
     "EncryptionKey",
+    "Expiry",
     "Instance",
     "InstanceDatabase",
     "InstanceGroupPermission",
     "InstanceUserPermission",
+    "LegalHold",
     "Repository",
+    "RetentionAudit",
     "Tier",
     "Verification",
 ]

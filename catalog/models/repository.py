@@ -28,7 +28,10 @@ class Repository(models.Model):
     class Meta:
         ordering = ["name"]
         verbose_name_plural = "repositories"
-        permissions = [("check_repository", "Can check a repository")]
+        permissions = [
+            ("check_repository", "Can check a repository"),
+            ("expire_repository", "Can remove what the rules of retention no longer keep"),
+        ]
 
     def __str__(self) -> str:
         return self.name

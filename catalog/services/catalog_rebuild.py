@@ -18,7 +18,7 @@ from catalog.services.backup_state import backup_move
 from catalog.services.cleaning import save_clean
 from catalog.services.instance_rebuild import instance_rebuild
 from catalog.services.opening import repository_open
-from catalog.states import BackupState
+from catalog.states import GONE_BACKUP, BackupState
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops import queue
 from dataprotect.ops.context import JobContext
@@ -157,7 +157,7 @@ def _findings(stored: StoredRepository, seal: Seal) -> dict[str, Any] | None:
 @transaction.atomic
 def _recount(context: JobContext, row: Repository) -> None:
     context.hold()
-    kept = row.backups.exclude(state=BackupState.MISSING).values_list("bytes_stored", flat=True)
+    kept = row.backups.exclude(state__in=GONE_BACKUP | {BackupState.MISSING}).values_list("bytes_stored", flat=True)
     row.backup_count, row.stored_bytes = len(kept), sum(kept)
     row.save(update_fields=["backup_count", "stored_bytes"])
     audit_record(actor=context.actor, verb="catalog.rebuilt", subject=row, data={"backups": row.backup_count})

@@ -13,7 +13,7 @@ from catalog.services.access import Actor, require
 from catalog.services.backup_state import backup_move
 from catalog.services.instance_refresh import instance_refresh
 from catalog.services.opening import repository_open
-from catalog.states import BackupState, RepositoryState
+from catalog.states import GONE_BACKUP, LEAVING_BACKUP, BackupState, RepositoryState
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops import queue
@@ -90,7 +90,7 @@ def _mark_ready(context: JobContext, row: Repository, found: _Found) -> list[str
     """Also recounts what the row says about its contents. Returns ids of backups whose seal is gone."""
     context.hold()
     gone = _mark_missing(context, row, found.sealed)
-    totals = row.backups.exclude(state=BackupState.MISSING).aggregate(
+    totals = row.backups.exclude(state__in=GONE_BACKUP | {BackupState.MISSING}).aggregate(
         count=Count("pk"), stored=Sum("bytes_stored")
     )
     row.state, row.problem, row.checked_at = RepositoryState.READY, "", clock.now()
@@ -103,7 +103,9 @@ def _mark_ready(context: JobContext, row: Repository, found: _Found) -> list[str
 
 
 def _mark_missing(context: JobContext, row: Repository, sealed: frozenset[str]) -> list[str]:
-    known = Backup.objects.filter(repository=row).exclude(state=BackupState.MISSING)
+    known = Backup.objects.filter(repository=row).exclude(
+        state__in=LEAVING_BACKUP | {BackupState.MISSING}
+    )
     gone = [
         backup_id
         for backup_id in known.values_list("backup_id", flat=True).iterator()

@@ -13,7 +13,7 @@ from catalog.services.backup_state import backup_move
 from catalog.services.cleaning import save_clean
 from catalog.services.instance_refresh import instance_refresh
 from catalog.services.opening import repository_open, server_binaries
-from catalog.states import BackupState, VerificationLevel, backup_state_after
+from catalog.states import LEAVING_BACKUP, BackupState, VerificationLevel, backup_state_after
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.steps import reached
@@ -104,6 +104,8 @@ def _earn(context: JobContext, backup: Backup, row: Verification) -> None:
     backup.refresh_from_db(fields=["state", "failed_level"])
     failed_at = VerificationLevel(backup.failed_level) if backup.failed_level else None
     old = BackupState(backup.state)
+    if old in LEAVING_BACKUP:
+        return  # the row of the verification says what was found; the state is expiry's
     new = backup_state_after(old, VerificationLevel(row.level), passed=row.passed, failed_at=failed_at)
     if old == BackupState.MISSING:
         backup_move(actor=context.actor, backup=backup, state=BackupState.STORED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from catalog.models import Backup
 from catalog.services.access import Actor, require
-from catalog.states import BackupState, VerificationLevel
+from catalog.states import GONE_BACKUP, BackupState, VerificationLevel
 from dataprotect.core.errors import ForeseenError, InvalidInput
 from dataprotect.ops import queue
 from dataprotect.ops.models import Job
@@ -15,7 +15,7 @@ TASK = "catalog.tasks.run_verification"
 def verification_start(*, actor: Actor, backup: Backup, level: str, wait: bool = True) -> Job:
     """Queue a verification; one at a time per backup.
 
-    Raises `access.denied`, `input.level`, `backup.missing`.
+    Raises `access.denied`, `input.level`, `backup.missing`, `backup.deleted`.
     """
     require(actor=actor, permission="catalog.verify_instance", instance=backup.instance)
     if level not in VerificationLevel.values:
@@ -25,6 +25,12 @@ def verification_start(*, actor: Actor, backup: Backup, level: str, wait: bool =
             "backup.missing",
             f"The backup {backup.backup_id} is no longer in its repository.",
             "Check the repository; if the backup is back, rebuild the catalog from it.",
+        )
+    if backup.state in GONE_BACKUP:
+        raise ForeseenError(
+            "backup.deleted",
+            f"The backup {backup.backup_id} was deleted by expiry; only its record is kept.",
+            "Choose another backup; the record says when it went and why.",
         )
     return queue.enqueue(
         TASK,
