@@ -1,4 +1,4 @@
-"""Every refusal is `{"error": {"code", "message", "action"}}` and repeats nothing that was sent as a secret."""
+"""Every refusal is `{"error": {"code", "message", "action"}}` and never repeats a secret that was sent."""
 
 from __future__ import annotations
 
