@@ -157,7 +157,8 @@ def _findings(stored: StoredRepository, seal: Seal) -> dict[str, Any] | None:
 @transaction.atomic
 def _recount(context: JobContext, row: Repository) -> None:
     context.hold()
-    kept = row.backups.exclude(state__in=GONE_BACKUP | {BackupState.MISSING}).values_list("bytes_stored", flat=True)
+    lost = GONE_BACKUP | {BackupState.MISSING}
+    kept = row.backups.exclude(state__in=lost).values_list("bytes_stored", flat=True)
     row.backup_count, row.stored_bytes = len(kept), sum(kept)
     row.save(update_fields=["backup_count", "stored_bytes"])
     audit_record(actor=context.actor, verb="catalog.rebuilt", subject=row, data={"backups": row.backup_count})

@@ -103,9 +103,7 @@ def _mark_ready(context: JobContext, row: Repository, found: _Found) -> list[str
 
 
 def _mark_missing(context: JobContext, row: Repository, sealed: frozenset[str]) -> list[str]:
-    known = Backup.objects.filter(repository=row).exclude(
-        state__in=LEAVING_BACKUP | {BackupState.MISSING}
-    )
+    known = Backup.objects.filter(repository=row).exclude(state__in=LEAVING_BACKUP | {BackupState.MISSING})
     gone = [
         backup_id
         for backup_id in known.values_list("backup_id", flat=True).iterator()
