@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 
 from catalog.selectors import backup_get, instance_get
 from catalog.services.backup_start import backup_start
 from catalog.services.verification_start import verification_start
-from dataprotect.ops.views.page import action
+from dataprotect.ops.views.page import Request, action
 
 
 @action
-def instance_backup(request: HttpRequest, name: str) -> HttpResponse:
+def instance_backup(request: Request, name: str) -> HttpResponse:
     instance = instance_get(user=request.user, name=name)
     job = backup_start(actor=request.user, instance=instance, wait=False)
     return redirect("job", key=job.pk)
 
 
 @action
-def backup_verify(request: HttpRequest, backup_id: str) -> HttpResponse:
+def backup_verify(request: Request, backup_id: str) -> HttpResponse:
     backup = backup_get(user=request.user, backup_id=backup_id)
     job = verification_start(
         actor=request.user, backup=backup, level=request.POST.get("level", ""), wait=False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 
 from catalog.filters import BackupFilter
@@ -13,18 +13,18 @@ from catalog.selectors import backup_detail, backup_list, may
 from catalog.states import BackupState
 from catalog.tables import BackupTable
 from dataprotect.ops.views.listing import listing
-from dataprotect.ops.views.page import page
+from dataprotect.ops.views.page import Request, page
 
 
 @page
-def backups(request: HttpRequest) -> HttpResponse:
+def backups(request: Request) -> HttpResponse:
     context = listing(request, backup_list(user=request.user), BackupFilter, BackupTable, "Backups")
     context |= {"title": "Backups", "nothing_matches": "No backup matches this filter."}
     return render(request, "catalog/backups.html", context)
 
 
 @page
-def backup(request: HttpRequest, backup_id: str) -> HttpResponse:
+def backup(request: Request, backup_id: str) -> HttpResponse:
     detail = backup_detail(user=request.user, backup_id=backup_id)
     found = detail.backup
     return render(
@@ -64,6 +64,14 @@ PROOFS = {
     BackupState.MISSING: (
         "bad", "bad", "Missing: its seal is gone from the repository.",
         "Take a new backup now, and find out who removed it.",
+    ),
+    BackupState.EXPIRING: (
+        "warn", "wait", "Expiring: no rule keeps it, and it is deleted after the grace time.",
+        "Until then it can be spared.",
+    ),
+    BackupState.DELETING: ("idle", "cancel", "Being deleted. Nothing of it can be restored.", ""),
+    BackupState.DELETED: (
+        "idle", "cancel", "Deleted. Nothing of it can be restored; this record is kept as evidence.", "",
     ),
 }  # fmt: skip
 

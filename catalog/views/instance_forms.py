@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from catalog.forms import InstanceForm, initial_of, show_refusal
@@ -16,11 +16,11 @@ from catalog.services.instance_add import instance_add
 from catalog.services.instance_probe import instance_probe_start
 from catalog.services.instance_update import instance_update
 from dataprotect.core.errors import InvalidInput
-from dataprotect.ops.views.page import action, form_page, page
+from dataprotect.ops.views.page import Request, action, form_page, page
 
 
 @form_page
-def add(request: HttpRequest) -> HttpResponse:
+def add(request: Request) -> HttpResponse:
     if not may(user=request.user, permission="catalog.add_instance"):
         raise PermissionDenied
     form = InstanceForm(request.POST or None)
@@ -35,7 +35,7 @@ def add(request: HttpRequest) -> HttpResponse:
 
 
 @form_page
-def edit(request: HttpRequest, name: str) -> HttpResponse:
+def edit(request: Request, name: str) -> HttpResponse:
     instance = instance_get(user=request.user, name=name)
     if not may(user=request.user, permission="catalog.change_instance", instance=instance):
         raise PermissionDenied
@@ -51,24 +51,24 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @action
-def probe(request: HttpRequest, name: str) -> HttpResponse:
+def probe(request: Request, name: str) -> HttpResponse:
     return _to_test(request, instance_get(user=request.user, name=name))
 
 
 @page
-def connection(request: HttpRequest, name: str, key: UUID) -> HttpResponse:
+def connection(request: Request, name: str, key: UUID) -> HttpResponse:
     """What the connection test says, while it runs and afterwards."""
     context = _test(request, name, key)
-    template = "catalog/connection.html#moving" if request.htmx else "catalog/connection.html"  # type: ignore[attr-defined]
+    template = "catalog/connection.html#moving" if request.htmx else "catalog/connection.html"
     return render(request, template, context)
 
 
-def _to_test(request: HttpRequest, instance: Instance) -> HttpResponse:
+def _to_test(request: Request, instance: Instance) -> HttpResponse:
     job = instance_probe_start(actor=request.user, instance=instance)
     return redirect("instance_connection", name=instance.name, key=job.pk)
 
 
-def _test(request: HttpRequest, name: str, key: UUID) -> dict[str, Any]:
+def _test(request: Request, name: str, key: UUID) -> dict[str, Any]:
     instance = instance_get(user=request.user, name=name)
     return {
         "instance": instance,
@@ -79,6 +79,6 @@ def _test(request: HttpRequest, name: str, key: UUID) -> dict[str, Any]:
     }
 
 
-def _form(request: HttpRequest, form: InstanceForm, context: dict[str, Any]) -> HttpResponse:
+def _form(request: Request, form: InstanceForm, context: dict[str, Any]) -> HttpResponse:
     context |= {"form": form}
     return render(request, "catalog/instance_form.html", context, status=400 if form.errors else 200)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 
 from catalog.filters import InstanceFilter
@@ -10,11 +10,11 @@ from catalog.selectors import instance_detail, instance_list, may
 from catalog.selectors.repositories import repository_list
 from catalog.tables import InstanceTable
 from dataprotect.ops.views.listing import listing
-from dataprotect.ops.views.page import page
+from dataprotect.ops.views.page import Request, page
 
 
 @page
-def instances(request: HttpRequest) -> HttpResponse:
+def instances(request: Request) -> HttpResponse:
     context = listing(request, instance_list(user=request.user), InstanceFilter, InstanceTable, "Instances")
     context |= {
         "title": "Instances",
@@ -26,7 +26,7 @@ def instances(request: HttpRequest) -> HttpResponse:
 
 
 @page
-def instance(request: HttpRequest, name: str) -> HttpResponse:
+def instance(request: Request, name: str) -> HttpResponse:
     detail = instance_detail(user=request.user, name=name)
     running = [job for job in detail.jobs if not job.is_terminal]
     context = {"detail": detail, "instance": detail.instance, "row": detail.row, "running": running}

@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.models import User
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from catalog.filters import JobFilter
@@ -18,13 +19,13 @@ from dataprotect.ops import selectors as ops
 from dataprotect.ops.models import Job
 from dataprotect.ops.templatetags import show
 from dataprotect.ops.views.listing import listing
-from dataprotect.ops.views.page import action, page
+from dataprotect.ops.views.page import Request, action, page
 
 TAIL, WHOLE = 12, 1000
 
 
 @page
-def jobs(request: HttpRequest) -> HttpResponse:
+def jobs(request: Request) -> HttpResponse:
     context = listing(request, job_list(user=request.user), JobFilter, JobTable, "Jobs")
     context |= {
         "title": "Jobs",
@@ -35,13 +36,13 @@ def jobs(request: HttpRequest) -> HttpResponse:
 
 
 @page
-def job(request: HttpRequest, key: UUID) -> HttpResponse:
+def job(request: Request, key: UUID) -> HttpResponse:
     found = job_get(user=request.user, job_id=key)
     return render(request, "catalog/job.html", _context(request, found))
 
 
 @page
-def job_progress(request: HttpRequest, key: UUID) -> HttpResponse:
+def job_progress(request: Request, key: UUID) -> HttpResponse:
     """What changes while the job runs. The page asks every two seconds, until the job has ended."""
     found = job_get(user=request.user, job_id=key)
     context = _context(request, found)
@@ -51,19 +52,19 @@ def job_progress(request: HttpRequest, key: UUID) -> HttpResponse:
 
 
 @action
-def job_cancel_action(request: HttpRequest, key: UUID) -> HttpResponse:
+def job_cancel_action(request: Request, key: UUID) -> HttpResponse:
     cancelled = job_cancel(actor=request.user, job=job_get(user=request.user, job_id=key))
     ended = cancelled.is_terminal
     messages.success(request, "The job is cancelled." if ended else "The job ends at its next safe point.")
     return redirect("job", key=key)
 
 
-def _may_cancel(user: Any, job: Job) -> bool:
+def _may_cancel(user: User, job: Job) -> bool:
     """Whoever asked for it, or who may cancel any."""
     return user.get_username() == job.actor or user.has_perm("ops.cancel_job")
 
 
-def _context(request: HttpRequest, job: Job) -> dict[str, Any]:
+def _context(request: Request, job: Job) -> dict[str, Any]:
     spent = job.duration
     lines = ops.job_log(job.pk)
     everything = job.is_terminal or request.GET.get("log") == "all"
@@ -83,7 +84,7 @@ def _context(request: HttpRequest, job: Job) -> dict[str, Any]:
     }
 
 
-def _instance_of(user: Any, job: Job) -> Instance | None:
+def _instance_of(user: User, job: Job) -> Instance | None:
     kind, _, key = job.subject.partition(":")
     if kind != "instance" or not key.isdecimal():
         return None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
 from catalog.models import Instance, Repository
 from catalog.selectors import AttentionItem, Overview, instances_visible, may, overview
 from catalog.selectors.repositories import repository_list
-from dataprotect.ops.views.page import page
+from dataprotect.ops.views.page import Request, page
 
 
 class Step(NamedTuple):
@@ -35,7 +35,7 @@ class Matter(NamedTuple):
 
 
 @page
-def overview_page(request: HttpRequest) -> HttpResponse:
+def overview_page(request: Request) -> HttpResponse:
     number = request.GET.get("page", "1")
     seen = overview(user=request.user, page=int(number) if number.isdecimal() else 1)
     return render(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 
 from catalog.selectors import instances_visible, key_list, may, repository_get, repository_list
 from catalog.tables import RepositoryTable
-from dataprotect.ops.views.page import page
+from dataprotect.ops.views.page import Request, page
 
 
 @page
-def repositories(request: HttpRequest) -> HttpResponse:
+def repositories(request: Request) -> HttpResponse:
     rows = repository_list(user=request.user)
     table = RepositoryTable(rows, order_by=request.GET.get("sort", "name"))
     table.label = "Repositories"
@@ -26,7 +26,7 @@ def repositories(request: HttpRequest) -> HttpResponse:
 
 
 @page
-def repository(request: HttpRequest, name: str) -> HttpResponse:
+def repository(request: Request, name: str) -> HttpResponse:
     found = repository_get(user=request.user, name=name)
     context = {
         "repository": found,

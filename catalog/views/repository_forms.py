@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from catalog.forms import RepositoryForm, RotateForm, show_refusal
@@ -13,11 +13,11 @@ from catalog.selectors import key_list, may, repository_get, repository_list
 from catalog.services.repository_add import repository_add
 from catalog.services.repository_check import repository_check_start
 from dataprotect.core.errors import ForeseenError, InvalidInput
-from dataprotect.ops.views.page import action, form_page, raise_as_response
+from dataprotect.ops.views.page import Request, action, form_page, raise_as_response
 
 
 @form_page
-def add(request: HttpRequest) -> HttpResponse:
+def add(request: Request) -> HttpResponse:
     if not may(user=request.user, permission="catalog.add_repository"):
         raise PermissionDenied
     form = RepositoryForm(request.POST or None)
@@ -27,7 +27,7 @@ def add(request: HttpRequest) -> HttpResponse:
     return render(request, "catalog/repository_form.html", {"form": form}, status=400 if form.errors else 200)
 
 
-def _added(request: HttpRequest, form: RepositoryForm) -> bool:
+def _added(request: Request, form: RepositoryForm) -> bool:
     """False when it was refused; the form then says why."""
     try:
         repository_add(actor=request.user, **form.cleaned_data)
@@ -42,14 +42,14 @@ def _added(request: HttpRequest, form: RepositoryForm) -> bool:
 
 
 @action
-def check(request: HttpRequest, name: str) -> HttpResponse:
+def check(request: Request, name: str) -> HttpResponse:
     found = repository_get(user=request.user, name=name)
     job = repository_check_start(actor=request.user, repository=found)
     return redirect("job", key=job.pk)
 
 
 @form_page
-def rotate(request: HttpRequest) -> HttpResponse:
+def rotate(request: Request) -> HttpResponse:
     if not may(user=request.user, permission="catalog.rotate_encryptionkey"):
         raise PermissionDenied
     current = key_list(user=request.user).filter(is_current=True).first()
@@ -68,7 +68,7 @@ def rotate(request: HttpRequest) -> HttpResponse:
     return render(request, "catalog/key_rotate.html", context, status=400 if form.errors else 200)
 
 
-def _rotated(request: HttpRequest) -> HttpResponse:
+def _rotated(request: Request) -> HttpResponse:
     from catalog.services.key_rotate import key_rotate_start
 
     job = key_rotate_start(actor=request.user)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 
 from catalog.selectors import instances_visible, repository_list
-from dataprotect.ops.views.page import page
+from dataprotect.ops.views.page import Request, page
 
 
 @page
-def subject(request: HttpRequest, kind: str, key: str) -> HttpResponse:
+def subject(request: Request, kind: str, key: str) -> HttpResponse:
     """Redirects; what does not exist and what may not be seen are both not found."""
     if kind == "instance" and key.isdecimal():
         found = instances_visible(user=request.user).filter(pk=int(key)).first()

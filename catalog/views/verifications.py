@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
 from catalog.filters import VerificationFilter
@@ -13,11 +13,11 @@ from catalog.selectors import verifications_visible
 from catalog.states import VerificationLevel
 from catalog.tables import VerificationTable
 from dataprotect.ops.views.listing import listing
-from dataprotect.ops.views.page import page
+from dataprotect.ops.views.page import Request, page
 
 
 @page
-def verifications(request: HttpRequest) -> HttpResponse:
+def verifications(request: Request) -> HttpResponse:
     rows = verifications_visible(user=request.user).select_related("backup__instance")
     context = listing(request, rows, VerificationFilter, VerificationTable, "Verification")
     context |= {
@@ -29,7 +29,7 @@ def verifications(request: HttpRequest) -> HttpResponse:
 
 
 @page
-def verification(request: HttpRequest, key: int) -> HttpResponse:
+def verification(request: Request, key: int) -> HttpResponse:
     rows = verifications_visible(user=request.user).select_related("backup__instance__tier")
     found = rows.filter(pk=key).first()
     if found is None:

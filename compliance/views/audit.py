@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from compliance import selectors
@@ -13,12 +13,12 @@ from compliance.services.audit_check import audit_proof_start
 from compliance.tables import AuditTable, subject_link
 from dataprotect.ops.models import AuditEvent
 from dataprotect.ops.views.listing import listing
-from dataprotect.ops.views.page import action, page
+from dataprotect.ops.views.page import Request, action, page
 
 
 @page
-def audit(request: HttpRequest) -> HttpResponse:
-    rows = selectors.audit_list(user=request.user)  # type: ignore[arg-type]
+def audit(request: Request) -> HttpResponse:
+    rows = selectors.audit_list(user=request.user)
     context = listing(request, rows, AuditFilter, AuditTable, "Audit events")
     context |= {
         "title": "Audit",
@@ -30,8 +30,8 @@ def audit(request: HttpRequest) -> HttpResponse:
 
 
 @page
-def audit_event(request: HttpRequest, sequence: int) -> HttpResponse:
-    event = selectors.audit_event(user=request.user, sequence=sequence)  # type: ignore[arg-type]
+def audit_event(request: Request, sequence: int) -> HttpResponse:
+    event = selectors.audit_event(user=request.user, sequence=sequence)
     context = {
         "event": event,
         "subject": subject_link(event),
@@ -43,6 +43,6 @@ def audit_event(request: HttpRequest, sequence: int) -> HttpResponse:
 
 
 @action
-def audit_prove(request: HttpRequest) -> HttpResponse:
-    job = audit_proof_start(actor=request.user)  # type: ignore[arg-type]
+def audit_prove(request: Request) -> HttpResponse:
+    job = audit_proof_start(actor=request.user)
     return redirect("job", key=job.pk)

@@ -54,7 +54,7 @@ def client_of(db: None) -> ClientOf:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """One browser per run. Playwright keeps an event loop in this thread, which Django would take for async."""
+    """One per run. Playwright keeps an event loop in this thread, which Django would take for async code."""
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         browser = launch(playwright)
@@ -69,7 +69,7 @@ def is_problem(said: ConsoleMessage) -> bool:
 
 @pytest.fixture
 def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """`new_page(java_script_enabled=False)`: a page of its own, which fails the test for any console error."""
+    """`new_page(java_script_enabled=False)`: a page of its own; any console error fails the test."""
     problems: list[str] = []
     contexts = []
 

@@ -1,4 +1,4 @@
-"""A catalog as it looks after a few weeks of use, written straight into the tables: for pages, not for backups.
+"""A catalog after a few weeks of use, written straight into the tables: for pages, not for backups.
 
 Everything hangs on one instant, so that two seeds of the same instant look the same.
 """
@@ -53,31 +53,48 @@ def one_person_per_role() -> dict[str, User]:
 
 def repository(name: str = "cellar", url: str = "/srv/backups/cellar", **more: Any) -> Repository:
     values = {
-        "region": "eu-central-1", "repository_id": f"{name}-5d1f0c7e", "state": RepositoryState.READY,
-        "checked_at": clock.now() - timedelta(minutes=14), "free_bytes": 2310 * GIB,
-    }  # fmt: skip
+        "region": "eu-central-1",
+        "repository_id": f"{name}-5d1f0c7e",
+        "state": RepositoryState.READY,
+        "checked_at": clock.now() - timedelta(minutes=14),
+        "free_bytes": 2310 * GIB,
+    }
     return Repository.objects.create(name=name, url=url, **(values | more))
 
 
 def key(now: datetime) -> None:
     for number, (name, current) in enumerate((("local-2026-11", True), ("local-2025-11", False))):
         EncryptionKey.objects.create(
-            key_id=name, location="/var/lib/dataprotect/keys/keyring.json", is_current=current,
+            key_id=name,
+            location="/var/lib/dataprotect/keys/keyring.json",
+            is_current=current,
             created_at=now - timedelta(days=20 + 365 * number),
-        )  # fmt: skip
+        )
 
 
 def instance(name: str, place: Repository, **more: Any) -> Instance:
     tier = Tier.objects.get(name=more.pop("tier", "standard"))
     values = {
-        "identifier": new_identifier(name), "host": "10.20.1.11", "user": "dataprotect", "tier": tier,
-        "repository": place, "environment": "production", "server_version": "17.2",
-        "size_bytes": 12 * GIB, "system_identifier": "7439212345678901234", "data_checksums": True,
-        "in_recovery": False, "connection_encrypted": True, "connection_tls_protocol": "TLSv1.3",
-        "clock_skew_seconds": 0.03, "data_directory_readable": True, "data_directory": "/var/lib/postgresql/17/main",
-        "probed_at": clock.now() - timedelta(hours=2), "tls_mode": "verify-full",
+        "identifier": new_identifier(name),
+        "host": "10.20.1.11",
+        "user": "dataprotect",
+        "tier": tier,
+        "repository": place,
+        "environment": "production",
+        "server_version": "17.2",
+        "size_bytes": 12 * GIB,
+        "system_identifier": "7439212345678901234",
+        "data_checksums": True,
+        "in_recovery": False,
+        "connection_encrypted": True,
+        "connection_tls_protocol": "TLSv1.3",
+        "clock_skew_seconds": 0.03,
+        "data_directory_readable": True,
+        "data_directory": "/var/lib/postgresql/17/main",
+        "probed_at": clock.now() - timedelta(hours=2),
+        "tls_mode": "verify-full",
         "tls_ca_file": "/etc/ssl/certs/internal-ca.pem",
-    }  # fmt: skip
+    }
     made: Instance = Instance.objects.create(name=name, **(values | more))
     return made
 
@@ -85,9 +102,14 @@ def instance(name: str, place: Repository, **more: Any) -> Instance:
 def databases(of: Instance, now: datetime, names: Iterable[str] = ("orders", "events", "postgres")) -> None:
     for number, name in enumerate(names):
         InstanceDatabase.objects.create(
-            instance=of, name=name, size_bytes=(of.size_bytes or GIB) // (number + 2), tables=148 // (number + 1),
-            safe_name=name.isidentifier(), first_seen_at=now - timedelta(days=40), last_seen_at=now - timedelta(hours=2),
-        )  # fmt: skip
+            instance=of,
+            name=name,
+            size_bytes=(of.size_bytes or GIB) // (number + 2),
+            tables=148 // (number + 1),
+            safe_name=name.isidentifier(),
+            first_seen_at=now - timedelta(days=40),
+            last_seen_at=now - timedelta(hours=2),
+        )
 
 
 def backup(of: Instance, at: datetime, *, state: str = BackupState.CHECKED, **more: Any) -> Backup:
@@ -95,32 +117,68 @@ def backup(of: Instance, at: datetime, *, state: str = BackupState.CHECKED, **mo
     read = int((of.size_bytes or GIB) * (0.97 + chance.random() / 20))
     seconds = read / (chance.uniform(380, 620) * 1024 * 1024)
     values = {
-        "instance": of, "repository": of.repository, "state": state, "state_changed_at": at + timedelta(minutes=2),
-        "reader": "local", "reader_reason": "The data directory is readable and its system identifier matches.",
-        "started_at": at - timedelta(seconds=seconds), "stopped_at": at, "seconds": seconds,
-        "start_position": "8A/5F3A2C8", "stop_position": "8A/71E00F8", "fingerprint_position": "8A/71E0210",
-        "timeline": 3, "system_identifier": of.system_identifier, "server_version": of.server_version,
-        "files": chance.randint(1800, 9000), "bytes_read": read, "bytes_stored": int(read * chance.uniform(0.16, 0.31)),
-        "object_count": read // (200 << 20) + 3, "peak_memory": 148 << 20, "data_key_id": "dk-7f3a19c2",
-    }  # fmt: skip
+        "instance": of,
+        "repository": of.repository,
+        "state": state,
+        "state_changed_at": at + timedelta(minutes=2),
+        "reader": "local",
+        "reader_reason": "The data directory is readable and its system identifier matches.",
+        "started_at": at - timedelta(seconds=seconds),
+        "stopped_at": at,
+        "seconds": seconds,
+        "start_position": "8A/5F3A2C8",
+        "stop_position": "8A/71E00F8",
+        "fingerprint_position": "8A/71E0210",
+        "timeline": 3,
+        "system_identifier": of.system_identifier,
+        "server_version": of.server_version,
+        "files": chance.randint(1800, 9000),
+        "bytes_read": read,
+        "bytes_stored": int(read * chance.uniform(0.16, 0.31)),
+        "object_count": read // (200 << 20) + 3,
+        "peak_memory": 148 << 20,
+        "data_key_id": "dk-7f3a19c2",
+    }
     made: Backup = Backup.objects.create(
         backup_id=f"{of.name}-{clock.compact(at)}-full-{chance.randrange(1 << 16):04x}", **(values | more)
     )
     return made
 
 
-CHECKSUM = [{"name": "objects read back", "passed": True, "expected": "914", "found": "914"},
-            {"name": "SHA-256 of every object", "passed": True, "expected": "equal", "found": "equal"}]  # fmt: skip
+CHECKSUM = [
+    {"name": "objects read back", "passed": True, "expected": "914", "found": "914"},
+    {"name": "SHA-256 of every object", "passed": True, "expected": "equal", "found": "equal"},
+]
 RESTORED = [
-    {"name": "recovered to the fingerprint's position", "passed": True, "expected": "8A/71E0210", "found": "8A/71E0210"},
-    {"name": "databases", "passed": True, "expected": "orders, events, postgres", "found": "orders, events, postgres"},
-    {"name": "row counts", "passed": True, "expected": "231 tables, 48,112,903 rows", "found": "231 tables, 48,112,903 rows"},
+    {
+        "name": "recovered to the fingerprint's position",
+        "passed": True,
+        "expected": "8A/71E0210",
+        "found": "8A/71E0210",
+    },
+    {
+        "name": "databases",
+        "passed": True,
+        "expected": "orders, events, postgres",
+        "found": "orders, events, postgres",
+    },
+    {
+        "name": "row counts",
+        "passed": True,
+        "expected": "231 tables, 48,112,903 rows",
+        "found": "231 tables, 48,112,903 rows",
+    },
     {"name": "schema checksum", "passed": True, "expected": "9f31c07ad2", "found": "9f31c07ad2"},
-    {"name": "sampled row digests", "passed": True, "expected": "10,000 rows equal", "found": "9,998 equal, 2 explained by transactions in flight"},
+    {
+        "name": "sampled row digests",
+        "passed": True,
+        "expected": "10,000 rows equal",
+        "found": "9,998 equal, 2 explained by transactions in flight",
+    },
     {"name": "sequences not behind their columns", "passed": True, "expected": "42", "found": "42"},
     {"name": "write probe", "passed": True, "expected": "insert and roll back", "found": "done"},
     {"name": "pg_amcheck", "passed": None, "expected": "", "found": "the extension amcheck is not installed"},
-]  # fmt: skip
+]
 
 
 def verification(
@@ -134,18 +192,32 @@ def verification(
         }
     timings = {"fetch": rto * 0.6, "recovery": rto * 0.2, "compare": rto * 0.17, "cleanup": rto * 0.03}
     Verification.objects.create(
-        backup=of, level=level, passed=passed, checks=checks, seconds=rto * 1.04 if level == "restore" else 31.2,
-        timings=timings if level == "restore" else {}, rto_seconds=rto if level == "restore" and passed else None,
-        bytes_read=of.bytes_stored, started_at=at - timedelta(seconds=rto), finished_at=at, worker="backup-worker-2",
-    )  # fmt: skip
+        backup=of,
+        level=level,
+        passed=passed,
+        checks=checks,
+        seconds=rto * 1.04 if level == "restore" else 31.2,
+        timings=timings if level == "restore" else {},
+        rto_seconds=rto if level == "restore" and passed else None,
+        bytes_read=of.bytes_stored,
+        started_at=at - timedelta(seconds=rto),
+        finished_at=at,
+        worker="backup-worker-2",
+    )
 
 
 def job(of: Instance | None, at: datetime, state: str, actor: str = "anna", **more: Any) -> Job:
     values: dict[str, Any] = {
-        "task": "catalog.tasks.run_backup", "kind": "run_backup", "title": f"Back up {of.name if of else ''}",
-        "subject": of.subject if of else "", "actor": actor, "state": state, "created_at": at, "attempts": 1,
+        "task": "catalog.tasks.run_backup",
+        "kind": "run_backup",
+        "title": f"Back up {of.name if of else ''}",
+        "subject": of.subject if of else "",
+        "actor": actor,
+        "state": state,
+        "created_at": at,
+        "attempts": 1,
         "started_at": at + timedelta(seconds=1),
-    }  # fmt: skip
+    }
     if state in {"succeeded", "failed", "errored", "cancelled"}:
         values["finished_at"] = at + timedelta(minutes=6, seconds=12)
     made: Job = Job.objects.create(**(values | more))
@@ -184,15 +256,29 @@ def fill(now: datetime | None = None) -> dict[str, Instance]:
     """Ten instances in every state a page has to show."""
     now = now or clock.now()
     key(now)
-    cellar, vault = repository(), repository(
-        "vault-b", "s3://acme-dr-backups/postgres", region="eu-west-1", free_bytes=None,
-        state=RepositoryState.UNREACHABLE, problem="The bucket answered 403: access denied.",
-    )  # fmt: skip
+    cellar, vault = (
+        repository(),
+        repository(
+            "vault-b",
+            "s3://acme-dr-backups/postgres",
+            region="eu-west-1",
+            free_bytes=None,
+            state=RepositoryState.UNREACHABLE,
+            problem="The bucket answered 403: access denied.",
+        ),
+    )
     made = {
-        name: instance(name, vault if name == "warehouse" else cellar, environment=environment, tier=tier, host=host,
-                       size_bytes=int(size * GIB), created_at=now - timedelta(days=60))
+        name: instance(
+            name,
+            vault if name == "warehouse" else cellar,
+            environment=environment,
+            tier=tier,
+            host=host,
+            size_bytes=int(size * GIB),
+            created_at=now - timedelta(days=60),
+        )
         for name, environment, tier, host, size in NAMES
-    }  # fmt: skip
+    }
     Instance.objects.update(created_at=now - timedelta(days=60))
     _histories(made, now)
     for one in made.values():
@@ -207,10 +293,16 @@ def fill(now: datetime | None = None) -> dict[str, Instance]:
 
 def _histories(made: dict[str, Instance], now: datetime) -> None:
     plan = {
-        "orders": (30, 0.03, ()), "billing": (30, 0.05, (9, 10)), "identity": (30, 7.2, ()),
-        "warehouse": (24, 0.6, ()), "search-index": (30, 0.4, (4,)), "catalogue": (12, 0.9, ()),
-        "reporting": (30, 0.8, ()), "orders-staging": (21, 20.1, ()), "sandbox-anna": (3, 11.0, ()),
-    }  # fmt: skip
+        "orders": (30, 0.03, ()),
+        "billing": (30, 0.05, (9, 10)),
+        "identity": (30, 7.2, ()),
+        "warehouse": (24, 0.6, ()),
+        "search-index": (30, 0.4, (4,)),
+        "catalogue": (12, 0.9, ()),
+        "reporting": (30, 0.8, ()),
+        "orders-staging": (21, 20.1, ()),
+        "sandbox-anna": (3, 11.0, ()),
+    }
     for name, (days, hours, skip) in plan.items():
         newest = history(made[name], now, days=days, hours_ago=hours, skip=skip)
         if name in {"catalogue", "sandbox-anna"}:
@@ -237,9 +329,14 @@ def _troubles(made: dict[str, Instance], now: datetime) -> None:
     annas.probe_warnings = ["The account lacks REPLICATION, so backups can only be read from the files."]
     annas.save()
     for age in (0, 1, 4):
-        job(crm, now - timedelta(days=age, minutes=44), "failed", error_code="postgresql.password",
+        job(
+            crm,
+            now - timedelta(days=age, minutes=44),
+            "failed",
+            error_code="postgresql.password",
             error_message="The server at crm-db.internal:5432 refused the password of dataprotect.",
-            error_action="Store the right password on the page of legacy-crm.")  # fmt: skip
+            error_action="Store the right password on the page of legacy-crm.",
+        )
 
 
 def _repositories(*places: Repository) -> None:
@@ -251,20 +348,48 @@ def _repositories(*places: Repository) -> None:
 
 def _workers(made: dict[str, Instance], now: datetime) -> None:
     running = job(
-        made["orders"], now - timedelta(minutes=4), "running", phase="read and store files",
-        bytes_done=92 * GIB, bytes_total=182 * GIB, rate=402.0 * 1024 * 1024, eta_seconds=229.0,
-        heartbeat_at=now - timedelta(seconds=3), lease_owner="backup-worker-2:4121", exclusive=made["orders"].exclusive_key,
-    )  # fmt: skip
+        made["orders"],
+        now - timedelta(minutes=4),
+        "running",
+        phase="read and store files",
+        bytes_done=92 * GIB,
+        bytes_total=182 * GIB,
+        rate=402.0 * 1024 * 1024,
+        eta_seconds=229.0,
+        heartbeat_at=now - timedelta(seconds=3),
+        lease_owner="backup-worker-2:4121",
+        exclusive=made["orders"].exclusive_key,
+    )
     job(made["billing"], now - timedelta(minutes=1), "queued", started_at=None, attempts=0)
-    done = {"backup_id": made["identity"].last_good_backup.backup_id, "files": 4120, "bytes_read": 22 * GIB,
-            "bytes_stored": 5 * GIB, "seconds": 61.4, "reader": "local", "state": "checked"}  # fmt: skip
+    done = {
+        "backup_id": made["identity"].last_good_backup.backup_id,
+        "files": 4120,
+        "bytes_read": 22 * GIB,
+        "bytes_stored": 5 * GIB,
+        "seconds": 61.4,
+        "reader": "local",
+        "state": "checked",
+    }
     job(made["identity"], now - timedelta(hours=7), "succeeded", result=done)
-    job(made["catalogue"], now - timedelta(hours=9), "cancelled", error_code="job.cancelled",
-        error_message="The work was cancelled on request.", error_action="Start it again when you are ready.")  # fmt: skip
+    job(
+        made["catalogue"],
+        now - timedelta(hours=9),
+        "cancelled",
+        error_code="job.cancelled",
+        error_message="The work was cancelled on request.",
+        error_action="Start it again when you are ready.",
+    )
     for number in (1, 2):
-        Worker.objects.create(name=f"backup-worker-{number}:412{number}", host=f"backup-worker-{number}",
-                              cluster="dataprotect", pid=4120 + number, version="0.1.0", seen_at=now - timedelta(seconds=4),
-                              swept_at=now - timedelta(seconds=31), job=running if number == 2 else None)  # fmt: skip
+        Worker.objects.create(
+            name=f"backup-worker-{number}:412{number}",
+            host=f"backup-worker-{number}",
+            cluster="dataprotect",
+            pid=4120 + number,
+            version="0.1.0",
+            seen_at=now - timedelta(seconds=4),
+            swept_at=now - timedelta(seconds=31),
+            job=running if number == 2 else None,
+        )
     for verb, subject in (
         ("instance.added", made["orders"]),
         ("instance.probed", made["orders"]),

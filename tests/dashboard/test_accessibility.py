@@ -1,4 +1,4 @@
-"""axe-core finds nothing on any page: light and dark, full and empty, wide and narrow, and after a mistake."""
+"""axe-core finds nothing on any page: light, dark, full, empty, wide, narrow, and after a mistake."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def look(page: Page, base: str, pages: dict[str, str]) -> Iterator[str]:
             yield from (f"{name} at {width}: too small: {item}" for item in small_targets(page))
 
 
-SMALL = """() => [...document.querySelectorAll('button, select, input:not([type=hidden]), nav a, .btn, a.row-link')]
+SMALL = """() => [...document.querySelectorAll(
+    'button, select, input:not([type=hidden]), nav a, .btn, a.row-link')]
   .map(e => [e, e.getBoundingClientRect()])
   .filter(([e, r]) => r.width > 0 && (r.height < 24 || r.width < 24) && e.type !== 'checkbox')
   .map(([e, r]) => e.outerHTML.slice(0, 90) + ' ' + r.width + 'x' + r.height)"""
@@ -55,11 +56,14 @@ def small_targets(page: Page) -> list[str]:
 def test_pages_of_a_full_catalog(theme: str, site: str, new_page: NewPage):
     admin = seed.person("admin", superuser=True)
     made = seed.fill()
+    failed = seed.job(made["billing"], seed.clock.now(), "failed", error_message="No.")
     more = {
-        "failed job": f"/jobs/{seed.job(made['billing'], seed.clock.now(), 'failed', error_message='No.').pk}/",
-        "trouble": "/instances/legacy-crm/", "odd names": "/instances/orders/", "nothing matches": "/backups/?q=zzz",
+        "failed job": f"/jobs/{failed.pk}/",
+        "trouble": "/instances/legacy-crm/",
+        "odd names": "/instances/orders/",
+        "nothing matches": "/backups/?q=zzz",
         "not found": "/instances/nobody/",
-    }  # fmt: skip
+    }
     pages = addresses.lists() | addresses.details() | addresses.audit_detail() | addresses.forms() | more
     del pages["job_progress"]
     page = new_page(color_scheme=theme)
@@ -86,7 +90,7 @@ def test_pages_of_an_empty_catalog(theme: str, site: str, new_page: NewPage):
 
 
 def test_a_form_with_mistakes(site: str, new_page: NewPage):
-    """Each mistake is named beside its field, tied to it, and in the summary, which has the focus's attention."""
+    """Each mistake is named beside its field, tied to it, and in the summary, which is announced."""
     seed.person("admin", superuser=True)
     seed.repository()
     page = new_page()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from dataprotect import __version__
@@ -14,18 +14,18 @@ from dataprotect.ops import selectors
 from dataprotect.ops.forms import LiftForm, RaiseForm
 from dataprotect.ops.models import StopSwitch
 from dataprotect.ops.services.stop import stop_lift, stop_raise
-from dataprotect.ops.views.page import form_page, page
+from dataprotect.ops.views.page import Request, form_page, page
 
 
 @page
-def health(request: HttpRequest) -> HttpResponse:
+def health(request: Request) -> HttpResponse:
     context = {
         "queue": selectors.queue_health(),
         "workers": selectors.live_workers(),
         "version": __version__,
         "settings_shown": _settings(),
-        "may_raise": request.user.has_perm("ops.raise_stop"),  # type: ignore[union-attr]
-        "may_lift": request.user.has_perm("ops.lift_stop"),  # type: ignore[union-attr]
+        "may_raise": request.user.has_perm("ops.raise_stop"),
+        "may_lift": request.user.has_perm("ops.lift_stop"),
         "stops": StopSwitch.objects.order_by("-raised_at")[:5],
     }
     return render(request, "ops/health.html", context)
@@ -45,25 +45,25 @@ def _settings() -> list[tuple[str, object]]:
 
 
 @form_page
-def stop_raise_page(request: HttpRequest) -> HttpResponse:
-    if not request.user.has_perm("ops.raise_stop"):  # type: ignore[union-attr]
+def stop_raise_page(request: Request) -> HttpResponse:
+    if not request.user.has_perm("ops.raise_stop"):
         raise PermissionDenied
     form = RaiseForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        stop_raise(actor=request.user, reason=form.cleaned_data["reason"])  # type: ignore[arg-type]
+        stop_raise(actor=request.user, reason=form.cleaned_data["reason"])
         messages.warning(request, "The emergency stop is active. Running work ends at its next safe point.")
         return redirect("health")
     return render(request, "ops/stop_raise.html", {"form": form}, status=400 if form.errors else 200)
 
 
 @form_page
-def stop_lift_page(request: HttpRequest) -> HttpResponse:
-    if not request.user.has_perm("ops.lift_stop"):  # type: ignore[union-attr]
+def stop_lift_page(request: Request) -> HttpResponse:
+    if not request.user.has_perm("ops.lift_stop"):
         raise PermissionDenied
     form = LiftForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            stop_lift(actor=request.user, root_cause=form.cleaned_data["root_cause"])  # type: ignore[arg-type]
+            stop_lift(actor=request.user, root_cause=form.cleaned_data["root_cause"])
         except ForeseenError as error:
             form.add_error(None, f"{error.message} {error.action}")
         else:

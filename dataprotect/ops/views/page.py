@@ -11,15 +11,26 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.middleware import HtmxDetails
 
 from dataprotect.core.errors import ForeseenError
+from dataprotect.ops.models import Preference
 
 View = Callable[..., HttpResponse]
+
+
+class Request(HttpRequest):
+    """What a view behind `page`, `form_page` or `action` gets: somebody is signed in, and active."""
+
+    user: User
+    htmx: HtmxDetails
+    preference: Preference
 
 
 def page(view: View) -> View:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
 
 from dataprotect.ops.forms import PreferenceForm
 from dataprotect.ops.models import Preference
+from dataprotect.ops.views.page import Request, form_page
 
 
-@login_required
-@require_http_methods(["GET", "POST"])
-def preferences(request: HttpRequest) -> HttpResponse:
-    stored = Preference.objects.filter(user_id=request.user.pk).first() or Preference()
+@form_page
+def preferences(request: Request) -> HttpResponse:
+    stored = request.preference
     initial = {"theme": stored.theme, "time_zone": stored.time_zone or settings.TIME_ZONE}
     form = PreferenceForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():

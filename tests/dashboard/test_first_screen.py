@@ -1,0 +1,27 @@
+"""The first screen of an installation in which much is wrong."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from catalog.models import Backup, Instance
+from dataprotect.ops.models import Job
+from tests.dashboard.conftest import ClientOf
+
+
+@pytest.mark.django_db
+def test_the_first_screen_says_the_worst_and_leads_to_what_fixes_it(
+    catalogue: dict[str, Instance], client_of: ClientOf
+):
+    lead = client_of("DBA Lead")
+    page = lead.get("/").content.decode()
+    assert "cannot be restored as agreed" in page
+    failed = Job.objects.filter(state="failed").first()
+    damaged = Backup.objects.get(state="damaged")
+    assert failed
+    for address in ("/repositories/vault-b/", f"/jobs/{failed.pk}/", f"/backups/{damaged.backup_id}/"):
+        assert f'href="{address}"' in page, address
+    assert page.count('class="strip"') >= len(catalogue)
+    assert re.search(r'aria-label="Last 30 days: good backup \d+, late \d, missed \d', page)
