@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter
@@ -12,24 +13,24 @@ from dataprotect.storage.documents import DamagedObject, open_document
 from dataprotect.storage.keys.base import Keyring
 from dataprotect.storage.keys.wrapping import list_wrapped, read_wrapped
 from dataprotect.storage.model import Finding
+from dataprotect.storage.parallel import for_each
 from dataprotect.storage.pipeline.objects import StoredObject
 from dataprotect.storage.seal import Seal
 
 
-def check_objects(backend: Backend, seal: Seal, keyring: Keyring, reporter: Reporter) -> list[Finding]:
+def check_objects(
+    backend: Backend, seal: Seal, keyring: Keyring, threads: int, reporter: Reporter
+) -> list[Finding]:
     """Sizes, SHA-256s, missing and surplus objects, wrapped keys, and the repository's own documents."""
     findings = _plain_documents(backend, seal.instance_id)
     findings += check_wrapped_keys(backend, seal.instance_id, seal.data_key_id, keyring)
-    present = {item.name: item.size for item in backend.list(seal.folder)}
-    for stored in seal.objects:
-        reporter.checkpoint()
-        size = present.pop(seal.folder + stored.name, None)
-        problem = "it is missing" if size is None else _compare(backend, seal.folder, stored, reporter)
+    present = {item.name for item in backend.list(seal.folder)}
+    compare = partial(_compare, backend, seal.folder, reporter)
+    for stored, problem in zip(seal.objects, for_each(seal.objects, compare, threads, reporter), strict=True):
         if problem:
             findings.append(Finding(seal.folder + stored.name, problem))
-    present.pop(seal.folder + names.SEAL, None)
-    findings += [Finding(name, "it does not belong to this backup") for name in present]
-    return findings
+    known = {seal.folder + name for name in (names.SEAL, *(item.name for item in seal.objects))}
+    return findings + [Finding(name, "it does not belong to this backup") for name in sorted(present - known)]
 
 
 def check_wrapped_keys(
@@ -66,7 +67,7 @@ def _finding(name: str, error: DamagedObject | ObjectMissing) -> Finding:
     return Finding(name, error.problem if isinstance(error, DamagedObject) else "it is missing")
 
 
-def _compare(backend: Backend, folder: str, stored: StoredObject, reporter: Reporter) -> str | None:
+def _compare(backend: Backend, folder: str, reporter: Reporter, stored: StoredObject) -> str | None:
     """What is wrong with one object; None when it is as sealed."""
     digest, size = hashlib.sha256(), 0
     try:

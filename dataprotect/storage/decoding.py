@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from dataprotect.storage.expectations import Expectations, Expected
 from dataprotect.storage.independent import Bad, Frame, Opener, expand_key, walk
 from dataprotect.storage.keys.wrapping import DataKey
 from dataprotect.storage.model import Finding
+from dataprotect.storage.parallel import for_each
 from dataprotect.storage.promises import ManifestProof
 from dataprotect.storage.seal import Seal
 
@@ -101,16 +101,10 @@ class DecodeCheck:
                 self._findings.append(Finding(name, "the manifest needs it and the seal does not list it"))
         work = [(0, int(name.rpartition("/")[2])) for name in mine]
         work += [place for place in named if place[0] != 0]
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="storage-check") as pool:
-            results = [pool.submit(self._check_pack, source, pack) for source, pack in work]
-            try:
-                for result in results:
-                    result.result()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        for_each(work, self._check_pack, self._threads, self._reporter)
 
-    def _check_pack(self, source: int, pack: int) -> None:
+    def _check_pack(self, place: tuple[int, int]) -> None:
+        source, pack = place
         name = self._pack_name(source, pack)
         self._guarded(name, lambda: self._compare_pack(source, pack, name))
 
@@ -121,7 +115,6 @@ class DecodeCheck:
             while wanted is not None and wanted.frame == frame.number:
                 self._compare(frame, wanted)
                 wanted = next(pieces, None)
-            self._reporter.checkpoint()
         if wanted is not None:
             raise Bad(f"it has no frame {wanted.frame}, which the manifest needs")
 

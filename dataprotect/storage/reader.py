@@ -58,9 +58,9 @@ class BackupReader:
         )
         Copier(packs, sink, threads, reporter or Silent()).run(manifest.files())
 
-    def verify_checksums(self, reporter: Reporter | None = None) -> list[Finding]:
+    def verify_checksums(self, reporter: Reporter | None = None, threads: int = 2) -> list[Finding]:
         """Read every stored object back and compare size and SHA-256; the list names each bad object."""
-        return check_objects(self._backend, self.seal, self._keyring, reporter or Silent())
+        return check_objects(self._backend, self.seal, self._keyring, threads, reporter or Silent())
 
     def verify_decode(
         self, threads: int = 2, reporter: Reporter | None = None, spool: Path | None = None

@@ -205,6 +205,13 @@ def test_packs_that_changed_places(tmp_path):
         open_repository(tmp_path).read(INSTANCE, "b1").copy_to(MemorySink())
 
 
+def test_a_renamed_object_is_missing_here_and_surplus_there(folder):
+    packs = folder / "repository" / INSTANCE / "backups" / "b1" / "packs"
+    (packs / "00000001").rename(packs / "00000002")
+    assert accusations(folder) == {f"{INSTANCE}/backups/b1/packs/0000000{n}" for n in (1, 2)}
+    assert_never_restored_as_good(folder)
+
+
 @pytest.mark.parametrize("name", ["packs/00000002", "packs/00000001-copy", "surplus", "seal.json.bak"])
 def test_an_object_too_many_is_named(folder, name):
     pack = (folder / "repository" / f"{INSTANCE}/backups/b1/packs/00000001").read_bytes()
