@@ -16,7 +16,7 @@ _lock = threading.Lock()
 # What looks like a credential is masked even if nobody told us about it.
 _SHAPES = [
     (re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(?=@)"), rf"\1{MASK}"),
-    (re.compile(r"(?i)\b(password|passwd|pwd|secret|secret_key|token|api_key)(\s*[=:]\s*)"
+    (re.compile(r"(?i)\b(password|passwd|pwd|secret|secret_key|token|api_key)(['\"]?\s*[=:]\s*)"
                 r"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,;)&]+)"), rf"\1\2{MASK}"),
 ]  # fmt: skip
 

@@ -130,6 +130,8 @@ def test_an_opened_secret_is_masked_in_every_log_line(caplog: pytest.LogCaptureF
         "host=db1 password='geheim word' user=app",
         'PASSWORD: "geheim"',
         "api_key=geheim, next",
+        '{"password": "geheim"}',
+        "{'user': 'a', 'password': 'geheim'}",
     ],
 )
 def test_what_looks_like_a_credential_is_masked_unasked(line: str) -> None:
