@@ -181,9 +181,10 @@ def background(
         os.close(descriptor)
 
 
-def end_group(process: subprocess.Popen[bytes], grace: float = GRACE_SECONDS) -> None:
+def end_group(process: subprocess.Popen[bytes], grace: float | None = None) -> None:
     """TERM, then KILL, to everything in the process's own group; returns when the process is reaped."""
-    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, None)):
+    gentle = GRACE_SECONDS if grace is None else grace
+    for number, patience in ((signal.SIGTERM, gentle), (signal.SIGKILL, None)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         try:

@@ -1,8 +1,8 @@
 """A source with everything that breaks restores, settings hostile to clones, and one backup of it."""
 
+# ruff: noqa: E501  the shop is SQL
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -101,11 +101,15 @@ class Protected:
         return found
 
     def nothing_left(self) -> bool:
-        return not self.servers_left() and not (self.clones.exists() and os.listdir(self.clones))
+        return not self.servers_left() and not (self.clones.exists() and names_in(self.clones))
 
 
 def inside(clone: Clone, database: str = "postgres") -> psycopg.Connection:
     return clone_access.connect(clone.dsn, database)
+
+
+def names_in(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir()}
 
 
 def own(folder: Path) -> Path:

@@ -1,4 +1,6 @@
-"""A comparison that always passes is a defect: every check is made to fail here, and must name what differs."""
+"""A comparison that always passes is a defect: every check is made to fail here, and must name what
+differs.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,8 @@ def test_an_untouched_clone_is_equal_in_everything(source: Protected, clone: Clo
     checks = compared(source, clone, amcheck=True)
     assert [check for check in checks.values() if check.passed is False] == []
     for name in (
-        "databases", "roles and globals", "schema of postgres", "row counts of postgres", "row digests of postgres",
+        "databases", "roles and globals", "schema of postgres", "row counts of postgres",
+        "row digests of postgres",
         "large objects of postgres", "sequences of postgres", "sequences and columns of postgres",
         "write probe in postgres", "pg_amcheck of postgres", "write probe in Ödd name",
         "pg_amcheck of Ödd name",
@@ -87,7 +90,8 @@ CREATE DATABASE intruder;
 EXPECTED = {
     "databases": ["intruder was not in the source"],
     "roles and globals": [
-        "roles idle is missing", "passwords anna is different", "memberships anna in clerk", "databases intruder is new",
+        "roles idle is missing", "passwords anna is different", "memberships anna in clerk",
+        "databases intruder is new",
     ],
     "schema of postgres": [
         "indexes shop.orders_at is missing", "functions shop.tax(numeric) is different",
