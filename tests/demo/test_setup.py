@@ -1,0 +1,93 @@
+"""What `make setup` does where it may not install, and what the lock files promise."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.demo.running import ROOT
+
+LOCKS = ("requirements.txt", "tests/requirements.txt")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A fresh one: no .venv, and a machine whose tools say what the test wants."""
+    shutil.copytree(ROOT / ".ci", tmp_path / "checkout" / ".ci")
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path / "checkout" / name)
+    return tmp_path / "checkout"
+
+
+def set_up(checkout: Path, **tools: str) -> subprocess.CompletedProcess[str]:
+    """Run `make setup` with these programs in front of the machine's own."""
+    folder = checkout / "tools"
+    folder.mkdir(exist_ok=True)
+    for name, body in tools.items():
+        program = folder / name.replace("_", "-")
+        program.write_text(f"#!/bin/sh\n{body}\n")
+        program.chmod(0o755)
+    return subprocess.run(
+        ["make", "setup"], cwd=checkout, env={"PATH": f"{folder}:/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+def test_without_rights_it_names_the_one_command_and_the_reason(checkout: Path) -> None:
+    done = set_up(
+        checkout, id="echo 1000", sudo="exit 1", apt_get="exit 99",
+        dpkg_query='case "$*" in *postgresql-15*) exit 1;; *) printf installed;; esac',
+    )  # fmt: skip
+    assert done.returncode != 0
+    commands = [line.strip() for line in done.stderr.splitlines() if line.startswith("    ")]
+    assert commands == [f"sudo {checkout}/.ci/packages.sh postgresql-15"]
+    assert "this account may not install" in done.stderr
+    assert not (checkout / ".venv").exists(), "nothing is half done"
+
+
+def test_with_rights_it_installs_only_what_is_missing(checkout: Path) -> None:
+    """The installing script itself is replaced: a test changes nothing on the machine."""
+    asked = checkout / "asked"
+    (checkout / ".ci/packages.sh").write_text(f'#!/bin/sh\necho "$*" >{asked}\nexit 7\n')
+    done = set_up(
+        checkout, id="echo 0", apt_get="exit 99",
+        dpkg_query='case "$*" in *unixodbc*) exit 1;; *) printf installed;; esac',
+    )  # fmt: skip
+    assert done.returncode != 0, "a failed installation ends the set-up"
+    assert asked.read_text() == "unixodbc\n"
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_locked_package_has_a_version_and_hashes(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    entries = re.findall(r"^(\S.*?)(?<!\\)\n(?=\S|\Z)", text, re.MULTILINE | re.DOTALL)
+    packages = [entry for entry in entries if not entry.startswith("#")]
+    assert len(packages) > 20
+    for package in packages:
+        assert re.match(r"[a-z0-9._-]+(\[[a-z,0-9-]+\])?==\S+", package), package[:80]
+        assert "--hash=sha256:" in package, package[:80]
+    assert "://" not in text and "--index" not in text, "where packages come from is the machine's business"
+
+
+def test_everything_the_project_asks_for_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = {"requirements.txt": project["project"]["dependencies"]}
+    wanted["tests/requirements.txt"] = project["dependency-groups"]["test"]
+    for lock, names in wanted.items():
+        locked = {line.split("==")[0].partition("[")[0] for line in (ROOT / lock).read_text().splitlines()}
+        asked = {re.split(r"[\[=~<>]", name)[0].lower() for name in names}
+        assert asked - locked == set(), lock
+
+
+def test_shared_packages_have_one_version() -> None:
+    versions: dict[str, set[str]] = {}
+    for lock in LOCKS:
+        for name, version in re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE):
+            versions.setdefault(name, set()).add(version)
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
