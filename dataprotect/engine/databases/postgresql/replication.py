@@ -92,19 +92,21 @@ class Replication:
         """The next message of the copy stream; None when nothing came for `timeout` seconds."""
         try:
             while True:
-                size, data = self._pgconn.get_copy_data(1)
-                if size > 0:
-                    return data
-                if size == -1:
-                    return ENDED
-                self._consume()
-                size, data = self._pgconn.get_copy_data(1)
-                if size > 0:
-                    return data
-                if size == 0 and not self._wait(timeout):
-                    return None
+                message = self._buffered()
+                if message is None:
+                    # Without asking first whether there is anything: one call less for every message.
+                    self._consume()
+                    message = self._buffered()
+                if message is not None or not self._wait(timeout):
+                    return message
         except psycopg.Error:
             raise lost(self._address, self._doing) from None
+
+    def _buffered(self) -> memoryview | Ended | None:
+        size, data = self._pgconn.get_copy_data(1)
+        if size == -1:
+            return ENDED
+        return data if size else None
 
     def reply(self, message: bytes) -> None:
         """Send a message into a two-way copy stream."""
