@@ -1,0 +1,143 @@
+"""Which log stays: what the recovery window is replayed from, and what each backup needs itself.
+
+A backup serves instants from its own stop on, by all log after its start; so every object that ends
+after the start of a serving backup stays. Apart from that, log written while a backup was taken stays as long as the
+backup is there, tombstone or not. Log of another cluster (system identifier) is judged by that cluster's backups.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate
+
+from dataprotect.engine.retention_model import BackupFacts, HoldFacts, LogFacts, Reason, Verdict, dated_end
+
+_UNNEEDED = (
+    Reason("unneeded", "No backup that stays is replayed with it, and the recovery window begins later."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`base` serves instants of the recovery window until `until` (None: no end is known)."""
+
+    base: BackupFacts
+    until: datetime | None
+
+
+def log_verdicts(
+    logs: Iterable[LogFacts],
+    backups: Sequence[BackupFacts],
+    verdicts: Sequence[Verdict],
+    claims: Sequence[Claim],
+    holds: Sequence[HoldFacts],
+    *,
+    anything_good: bool,
+) -> tuple[Verdict, ...]:
+    """One verdict per object, in the order they came. With no good backup at all, nothing goes."""
+    judges: dict[tuple[str, int], _Judge] = {}
+    ends = {verdict.name: verdict.goes_on for verdict in verdicts}
+    floor = _floor(holds, anything_good)
+    found = []
+    for item in logs:
+        key = (item.system_identifier, item.timeline)
+        if key not in judges:
+            judges[key] = _Judge(key, backups, claims, ends)
+        reasons = (*floor, *judges[key].reasons(item))
+        found.append(
+            Verdict(item.name, True, reasons, dated_end(reasons))
+            if reasons
+            else Verdict(item.name, False, _UNNEEDED)
+        )
+    return tuple(found)
+
+
+def _floor(holds: Sequence[HoldFacts], anything_good: bool) -> tuple[Reason, ...]:
+    reasons = [
+        Reason("hold", f"Legal hold {hold.matter} on the whole instance: {hold.reason}", hold.until)
+        for hold in holds
+        if hold.backup_id is None
+    ]
+    if not anything_good:
+        reasons.append(Reason("last_good", "There is no good backup: no log goes until there is one."))
+    return tuple(reasons)
+
+
+class _Judge:
+    """Answers for the objects of one timeline of one cluster, each by two binary searches."""
+
+    def __init__(
+        self,
+        key: tuple[str, int],
+        backups: Sequence[BackupFacts],
+        claims: Sequence[Claim],
+        ends: Mapping[str, datetime | None],
+    ) -> None:
+        system, timeline = key
+        mine = [item for item in backups if item.system_identifier == system]
+        self._anything = next((item for item in reversed(mine) if item.timeline >= 0), None)
+        # A server promoted since then goes on from the older timeline's position: its log serves that base too.
+        serving = [
+            claim
+            for claim in claims
+            if claim.base.system_identifier == system and claim.base.timeline <= timeline
+        ]
+        self._served = _Reaching(
+            [
+                (claim.base.start_position or 0, Reason("window", _window(claim.base), claim.until))
+                for claim in serving
+            ]
+        )
+        own = [item for item in mine if item.timeline == timeline and item.start_position is not None]
+        own.sort(key=lambda item: item.start_position or 0)
+        self._starts = [item.start_position or 0 for item in own]
+        self._furthest = list(accumulate(own, lambda a, b: b if _stop(b) >= _stop(a) else a))
+        self._ends = ends
+
+    def reasons(self, item: LogFacts) -> list[Reason]:
+        if item.kind == "history":
+            return [self._history()] if self._anything else []
+        return [*self._served.before(item.end), *self._own(item)]
+
+    def _history(self) -> Reason:
+        return Reason(
+            "history", "Backups of this cluster are there; history files are small and always stay."
+        )
+
+    def _own(self, item: LogFacts) -> list[Reason]:
+        """The backup that was being taken while this was written."""
+        count = bisect_left(self._starts, item.end)
+        if not count or _stop(self._furthest[count - 1]) <= item.start:
+            return []
+        base = self._furthest[count - 1].backup_id
+        return [Reason("own", f"{base} needs it to be consistent.", self._ends.get(base))]
+
+
+class _Reaching:
+    """Claims by position; which of those that start before a position ends last."""
+
+    def __init__(self, claims: list[tuple[int, Reason]]) -> None:
+        claims.sort(key=lambda claim: claim[0])
+        self._starts = [start for start, _ in claims]
+        self._lasting = list(accumulate((reason for _, reason in claims), _longer))
+
+    def before(self, end: int) -> list[Reason]:
+        count = bisect_left(self._starts, end)
+        return [self._lasting[count - 1]] if count else []
+
+
+def _longer(one: Reason, other: Reason) -> Reason:
+    if one.until is None or (other.until is not None and one.until >= other.until):
+        return one
+    return other
+
+
+def _stop(base: BackupFacts) -> int:
+    return max(base.stop_position or 0, base.start_position or 0)
+
+
+def _window(base: BackupFacts) -> str:
+    return f"Instants of the recovery window are replayed with it, from {base.backup_id} on."
