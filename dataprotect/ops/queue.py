@@ -91,6 +91,7 @@ def run_now(job: Job, *, listener: Reporter | None = None) -> Job:
             break
         Job.objects.filter(pk=job.pk, state=states.QUEUED).update(heartbeat_at=clock.now())
         sweeper.end_abandoned()
+        sweeper.end_in_the_way_of(job)
         time.sleep(_LOOK_AGAIN_SECONDS)
     job.refresh_from_db()
     return job

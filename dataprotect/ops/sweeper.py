@@ -40,6 +40,17 @@ def end_abandoned() -> int:
     return sum(_end(job) for job in [*dead, *left])
 
 
+def end_in_the_way_of(waiting: Job) -> int:
+    """A person at a terminal waits for `waiting`: end the dead job that holds its key, which no worker may
+    ever take over (there may be none). Conditional like every end: a worker that was quicker keeps it.
+    """
+    if not waiting.exclusive:
+        return 0
+    now = lease.database_now()
+    holders = Job.objects.filter(exclusive=waiting.exclusive, state=states.RUNNING, lease_until__lt=now)
+    return sum(_end(job) for job in holders.exclude(pk=waiting.pk))
+
+
 def take_over() -> int:
     """Send expired jobs to another worker; the claim itself decides who gets them."""
     now = lease.database_now()
