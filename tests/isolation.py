@@ -10,22 +10,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-FOREIGN = ("PG", "AWS_", "AZURE_", "GOOGLE_", "VAULT_", "DATAPROTECT_", "DJANGO_", "MYSQL_", "REDIS")
-FOREIGN_NAMES = {
-    "DATABASE_URL", "BROKER_URL", "EMERGENCY_STOP_FILE", "SECRET_KEY", "SECRET_KEY_FILE", "DEBUG",
-    "ALLOWED_HOSTS", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
-    "ALL_PROXY", "NO_PROXY",
-}  # fmt: skip
+KEPT = {"PATH", "TERM", "TMPDIR", "USER", "LOGNAME", "VIRTUAL_ENV", "CI", "DJANGO_SETTINGS_MODULE"}
+KEPT_PREFIXES = ("PYTEST_", "PYTHON", "PLAYWRIGHT_", "HYPOTHESIS_")
 PREFIX = "dataprotect-tests-"
 
 
 def clean_environment() -> Path:
-    """Drop every variable that could point outside, and give this process its own HOME and DATAPROTECT_HOME.
+    """Keep what running Python takes, drop the rest, and give this process its own HOME and DATAPROTECT_HOME.
 
     Returns the folder that holds both, which the servers' user can walk into.
     """
     for name in list(os.environ):
-        if name.startswith(FOREIGN) or name in FOREIGN_NAMES:
+        if name not in KEPT and not name.startswith(KEPT_PREFIXES):
             del os.environ[name]
     workdir = new_workdir()
     for name, folder in {"HOME": "user", "DATAPROTECT_HOME": "home"}.items():

@@ -44,7 +44,8 @@ def test_everything_else_is_outside(host: str) -> None:
 def test_the_environment_points_into_the_workdir(workdir: Path, home: Path) -> None:
     assert Path(os.environ["HOME"]).is_relative_to(workdir)
     assert os.environ["DATAPROTECT_HOME"] == str(home)
-    assert not [name for name in os.environ if name.startswith(("PGHOST", "AWS_"))]
+    assert not [name for name in os.environ if name.startswith(("PG", "AWS_", "http", "HTTP"))]
+    assert "DATABASE_URL" not in os.environ and "BEHIND_TLS" not in os.environ
 
 
 def test_both_servers_answer_with_checksums(postgres: PostgresServer) -> None:

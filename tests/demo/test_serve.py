@@ -1,0 +1,60 @@
+"""`make run`: web and workers started by one command, and stopped by it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.demo.running import RunningDemo, processes_of, wait_until_none_is_left
+from tests.servers.postgresql import free_port
+
+pytestmark = [pytest.mark.slow]
+
+
+def serve(home: Path, port: int) -> RunningDemo:
+    words = [sys.executable, "manage.py", "serve", "--listen", f"127.0.0.1:{port}"]
+    return RunningDemo(home, argv=words)
+
+
+def test_it_serves_until_it_is_asked_to_stop(home: Path) -> None:
+    port = free_port()
+    running = serve(home, port)
+    try:
+        running.wait_for("Press Ctrl-C")
+        assert _answers(f"http://127.0.0.1:{port}/login/")
+        assert len(processes_of(home)) > 3
+        running.process.send_signal(signal.SIGTERM)
+        assert running.wait() == 0, running.text
+        assert wait_until_none_is_left(home, 5) == []
+    finally:
+        running.end()
+
+
+def test_a_taken_port_ends_it_with_a_sentence_and_no_process(home: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        running = serve(home, taken.getsockname()[1])
+        try:
+            assert running.wait() == 1, running.text
+        finally:
+            running.end()
+    assert "The web server ended by itself" in running.text
+    assert "Traceback" not in running.text
+    assert wait_until_none_is_left(home, 5) == []
+
+
+def _answers(address: str) -> bool:
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            time.sleep(0.2)
+    return False
