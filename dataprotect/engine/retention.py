@@ -11,8 +11,9 @@ A backup stays while at least one of these says so:
     hold            a legal hold covers it
     parent          a backup that stays needs it
 
-Only good backups stand for a rule: proved by reading back or by a restore test, and so is every backup they depend
-on. So a failed or damaged one never takes the place of a good one, and a chain goes as a whole or not at all.
+Only good backups stand for a rule: proved by reading back or by a restore test, and so is every backup they
+depend on. So a failed or damaged one never takes the place of a good one. A parent never goes before its
+dependents: a chain goes as a whole.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def decide(
     if len(by_id) != len(known):
         raise ValueError("two backups have one id")
     active = [hold for hold in holds if hold.until is None or hold.until > at]
-    sound = [backup for backup in known if _is_good(backup, by_id, set())]
+    sound = _good(known, by_id)
     claims = window_claims(rules, sound, at)
     keeps, lacks = _own_reasons(rules, known, sound, active, claims, at)
     _add_parents(keeps, known, by_id)
@@ -88,14 +89,29 @@ def window_claims(rules: RetentionRules, sound: Sequence[BackupFacts], at: datet
     return [Claim(backup, until) for backup, until in zip(serving, [*ends, None], strict=False)]
 
 
-def _is_good(backup: BackupFacts, by_id: Mapping[str, BackupFacts], seen: set[str]) -> bool:
-    """Proved, and so are all that it needs, all of which are here."""
-    if backup.backup_id in seen:
-        return True
-    seen.add(backup.backup_id)
-    if backup.proof not in PROVED:
-        return False
-    return all(parent in by_id and _is_good(by_id[parent], by_id, seen) for parent in backup.parents)
+def _good(known: Sequence[BackupFacts], by_id: Mapping[str, BackupFacts]) -> list[BackupFacts]:
+    """Those that are proved, as are all that they need, all of which are here."""
+    dependents = _dependents(known, by_id)
+    spreading = [
+        backup.backup_id
+        for backup in known
+        if backup.proof not in PROVED or any(parent not in by_id for parent in backup.parents)
+    ]
+    bad = set(spreading)
+    while spreading:
+        reached = [name for name in dependents.get(spreading.pop(), []) if name not in bad]
+        bad.update(reached)
+        spreading += reached
+    return [backup for backup in known if backup.backup_id not in bad]
+
+
+def _dependents(known: Sequence[BackupFacts], by_id: Mapping[str, BackupFacts]) -> dict[str, list[str]]:
+    """Who needs whom, oldest first."""
+    found: dict[str, list[str]] = {}
+    for backup in known:
+        for parent in set(backup.parents) & by_id.keys():
+            found.setdefault(parent, []).append(backup.backup_id)
+    return found
 
 
 def _own_reasons(
@@ -133,9 +149,7 @@ def _add_floors(rules: RetentionRules, keeps: Reasons, good: Sequence[BackupFact
     tested = [backup for backup in good if backup.proof == "restore_tested" and not backup.condemned]
     for backup in tested[-number:] if number > 0 else []:
         words = (
-            "the newest restore-tested backup"
-            if number == 1
-            else f"one of the newest {number} restore-tested"
+            "the newest restore-tested one" if number == 1 else f"one of the {number} newest restore-tested"
         )
         keeps[backup.backup_id].append(Reason("restore_tested", f"It is {words}."))
 
@@ -183,11 +197,7 @@ def _hold_reason(hold: HoldFacts) -> Reason:
 
 def _add_parents(keeps: Reasons, known: Sequence[BackupFacts], by_id: Mapping[str, BackupFacts]) -> None:
     """A parent of what stays, stays, for as long as its last dependent does."""
-    dependents: dict[str, list[str]] = {}
-    for backup in known:
-        for parent in backup.parents:
-            if parent in by_id:
-                dependents.setdefault(parent, []).append(backup.backup_id)
+    dependents = _dependents(known, by_id)
     done: set[str] = set()
     for backup in known:
         _add_from_dependents(backup.backup_id, keeps, dependents, done)

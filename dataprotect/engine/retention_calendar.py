@@ -2,13 +2,12 @@
 
 All dates are those of the rules' zone, by the instant a backup restores to.
 
-| rule | represents its period | why |
-|---|---|---|
-| daily | the last good backup of the day | it holds the whole day's work |
-| weekly, monthly, yearly | the first good full of the period, else the first good backup | stays the same while later ones come, and stands on fewer others |
+A day is represented by its last good backup: it holds the whole day's work. A week, a month and a year are
+represented by the first good full backup in them, or without one by the first good backup: that one stays the
+same while later ones come, and stands on the fewest others. A week is Monday to Sunday (ISO 8601).
 
-A week is Monday to Sunday (ISO 8601). A representative of a period stays for the rule's days counted from its own
-date, that day included: it goes at midnight of its date plus the days.
+A representative stays for the rule's days counted from its own date, that day included: it goes at the
+midnight that begins its date plus so many days.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ class Calendar:
         return instant.astimezone(self._zone).date()
 
     def end_of(self, first: date, days: int) -> datetime:
-        """Midnight after `days` days, the first of which is `first`; the last instant there is, when beyond it."""
+        """Midnight after `days` days, the first of which is `first`; at most the end of the year 9999."""
         try:
             return datetime.combine(first + timedelta(days=days), time.min, self._zone).astimezone(UTC)
         except OverflowError:

@@ -1,7 +1,7 @@
 """Which log stays: what the recovery window is replayed from, and what each backup needs itself.
 
-A backup serves instants from its own stop on, by all log after its start; so every object that ends
-after the start of a serving backup stays. Apart from that, log written while a backup was taken stays as long as the
+A backup serves instants from its own stop on, by all log after its start; so every object that ends after the
+start of a serving backup stays. Apart from that, log written while a backup was taken stays as long as the
 backup is there, tombstone or not. Log of another cluster (system identifier) is judged by that cluster's backups.
 """
 
@@ -78,8 +78,8 @@ class _Judge:
     ) -> None:
         system, timeline = key
         mine = [item for item in backups if item.system_identifier == system]
-        self._anything = next((item for item in reversed(mine) if item.timeline >= 0), None)
-        # A server promoted since then goes on from the older timeline's position: its log serves that base too.
+        self._anything = bool(mine)
+        # A server promoted since then goes on from the older timeline's position: its log serves it too.
         serving = [
             claim
             for claim in claims
@@ -94,7 +94,7 @@ class _Judge:
         own = [item for item in mine if item.timeline == timeline and item.start_position is not None]
         own.sort(key=lambda item: item.start_position or 0)
         self._starts = [item.start_position or 0 for item in own]
-        self._furthest = list(accumulate(own, lambda a, b: b if _stop(b) >= _stop(a) else a))
+        self._furthest: list[BackupFacts] = list(accumulate(own, _further))
         self._ends = ends
 
     def reasons(self, item: LogFacts) -> list[Reason]:
@@ -133,6 +133,10 @@ def _longer(one: Reason, other: Reason) -> Reason:
     if one.until is None or (other.until is not None and one.until >= other.until):
         return one
     return other
+
+
+def _further(one: BackupFacts, other: BackupFacts) -> BackupFacts:
+    return other if _stop(other) >= _stop(one) else one
 
 
 def _stop(base: BackupFacts) -> int:

@@ -1,4 +1,4 @@
-"""The shapes that go into and come out of a decision about retention. Days are calendar days of the rules' zone."""
+"""The shapes that go into and come out of a decision about retention; days are days of the rules' zone."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class LogFacts:
 
 @dataclass(frozen=True, slots=True)
 class HoldFacts:
-    """A legal hold on one backup, or with `backup_id` None on everything. `until` None: until it is lifted."""
+    """A legal hold on one backup, or with `backup_id` None on everything; `until` None: until lifted."""
 
     matter: str
     reason: str
@@ -75,7 +75,7 @@ class HoldFacts:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something stays (`until` an instant; None while the state of things stays as it is), or does not."""
+    """Why something stays (until an instant; None: as long as things are as they are), or does not."""
 
     code: str
     sentence: str
