@@ -182,6 +182,7 @@ class Copier:
             plain = memoryview(decoder.decode(place.frame, stored, place.plain, decompressor))
             for target in frame.targets:
                 self._deliver(target, plain[target.at : target.at + target.length], decoder.name)
+            self._reporter.advance(sum([target.length for target in frame.targets]))
             if self._failure is not None:
                 return
 
@@ -202,7 +203,6 @@ class Copier:
         if len(data) != block.length or xxh3_128_digest(data) != block.digest:
             raise DamagedObject(source, f"the digest of {block.path!r} at {block.offset} does not match")
         self._sink.write(block.number, block.offset, data)
-        self._reporter.advance(block.length)
         with self._lock:
             left = self._left[block.number] = self._left[block.number] - 1
             if not left:

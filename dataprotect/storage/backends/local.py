@@ -30,6 +30,7 @@ from dataprotect.storage.backends.names import check_name, check_prefix
 
 WRITING = ".writing"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 _GONE = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -216,7 +217,19 @@ def _link(source: Path, target: Path, name: str) -> None:
             raise ObjectExists(name) from error
         except FileNotFoundError:
             continue  # a concurrent delete pruned the empty folder; make it again
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                raise _linkless(target.parent) from error
+            raise
     raise ObjectMissing(name)
+
+
+def _linkless(folder: Path) -> ForeseenError:
+    return ForeseenError(
+        "storage.filesystem",
+        f"The filesystem of {folder} cannot give a finished file its name without replacing another.",
+        "Keep repositories on a filesystem with hard links, such as ext4, XFS, ZFS or NFS.",
+    )
 
 
 def _make_folder(folder: Path) -> None:

@@ -114,3 +114,15 @@ def test_a_short_write_is_continued(backend, monkeypatch):
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:3]))
     backend.put("x", b"0123456789")
     assert backend.read("x") == b"0123456789"
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_filesystem_without_links_is_refused_by_name(backend, monkeypatch, number):
+    def unsupported(source, target):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", unsupported)
+    with pytest.raises(ForeseenError) as caught:
+        backend.put("x", b"y")
+    assert caught.value.code == "storage.filesystem"
+    assert list((backend.root / WRITING).iterdir()) == []
