@@ -106,7 +106,10 @@ def _results(result: Any) -> list[tuple[str, Any, str]]:
         for name, value in result.items()
         if isinstance(value, (str, int, float)) and value != ""
     ]
-    return [(show.words(name), value, _kind(name, value)) for name, value in plain]
+    return [(NAMES.get(name, show.words(name)), value, _kind(name, value)) for name, value in plain]
+
+
+NAMES = {"seconds": "Took", "backup_id": "Backup", "rto_seconds": "RTO measured"}
 
 
 def _kind(name: str, value: Any) -> str:

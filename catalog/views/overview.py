@@ -38,21 +38,24 @@ class Matter(NamedTuple):
 def overview_page(request: Request) -> HttpResponse:
     number = request.GET.get("page", "1")
     seen = overview(user=request.user, page=int(number) if number.isdecimal() else 1)
+    steps = _first_steps(request.user, seen)
     return render(
         request,
         "catalog/overview.html",
         {
             "seen": seen,
             "matters": [_matter(item) for item in seen.attention],
-            "steps": _first_steps(request.user, seen),
-            "detail": _detail(seen),
+            "steps": steps,
+            "detail": _detail(seen, steps),
         },
     )
 
 
-def _detail(seen: Overview) -> str:
+def _detail(seen: Overview, steps: list[Step]) -> str:
     """The sentence below the sentence: how many of each, in words."""
     counts = seen.counts
+    if steps:
+        return "Three steps lead to the first proved backup."
     if not counts.total:
         return "No instance that you may see is registered here."
     parts = [(counts.danger, "in danger"), (counts.warn, "to look at"), (counts.ok, "protected and tried")]
