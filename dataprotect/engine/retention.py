@@ -148,10 +148,8 @@ def _add_floors(rules: RetentionRules, keeps: Reasons, good: Sequence[BackupFact
     number = rules.minimum_restore_tested
     tested = [backup for backup in good if backup.proof == "restore_tested" and not backup.condemned]
     for backup in tested[-number:] if number > 0 else []:
-        words = (
-            "the newest restore-tested one" if number == 1 else f"one of the {number} newest restore-tested"
-        )
-        keeps[backup.backup_id].append(Reason("restore_tested", f"It is {words}."))
+        words = "the newest" if number == 1 else f"one of the {number} newest"
+        keeps[backup.backup_id].append(Reason("restore_tested", f"Of the restore-tested ones it is {words}."))
 
 
 def _add_claims(rules: RetentionRules, keeps: Reasons, claims: Sequence[Claim]) -> None:

@@ -2,7 +2,7 @@
 
 A backup serves instants from its own stop on, by all log after its start; so every object that ends after the
 start of a serving backup stays. Apart from that, log written while a backup was taken stays as long as the
-backup is there, tombstone or not. Log of another cluster (system identifier) is judged by that cluster's backups.
+backup is there, tombstone or not. Another cluster's log (by system identifier) is judged by its own backups.
 """
 
 from __future__ import annotations
@@ -103,9 +103,7 @@ class _Judge:
         return [*self._served.before(item.end), *self._own(item)]
 
     def _history(self) -> Reason:
-        return Reason(
-            "history", "Backups of this cluster are there; history files are small and always stay."
-        )
+        return Reason("history", "History files stay as long as any backup of their cluster.")
 
     def _own(self, item: LogFacts) -> list[Reason]:
         """The backup that was being taken while this was written."""
