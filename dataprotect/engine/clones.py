@@ -19,6 +19,7 @@ from dataprotect.engine.databases.postgresql.clone import Settled
 from dataprotect.engine.databases.postgresql.clone_settings import PORT, SOURCE_FILES
 from dataprotect.engine.databases.postgresql.recovery import RecoveryTarget
 from dataprotect.engine.databases.postgresql.restored_layout import Layout
+from dataprotect.engine.databases.postgresql.stored_log import StoredLog, refuse_new_tablespaces
 from dataprotect.engine.model import Clone
 from dataprotect.engine.restore import copy
 from dataprotect.engine.restore_target import check_space
@@ -122,8 +123,15 @@ def _build(
     fetched = time.monotonic()
     steps.reached("clone.restored")
     facts = reader.seal.facts
-    stored_log = str(facts["start_position"]), str(facts["log_end_position"])
-    clone.refuse_new_tablespaces(settled, int(facts["timeline"]), stored_log, reporter)
+    log = StoredLog(
+        binaries=programs,
+        account=account,
+        folder=settled.data / "pg_wal",
+        timeline=int(facts["timeline"]),
+        start=str(facts["start_position"]),
+        end=str(facts["log_end_position"]),
+    )
+    refuse_new_tablespaces(log, reporter)
     at = _start(settled, folder, request, reporter)
     finished = time.monotonic()
     state = clone_folder.update(folder, phase="running", dsn=settled.dsn, reached_position=at)

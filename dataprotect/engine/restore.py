@@ -19,9 +19,14 @@ from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter, Silent
 from dataprotect.engine import command
 from dataprotect.engine.command import Account
-from dataprotect.engine.databases.postgresql import recovery, restored_layout
+from dataprotect.engine.databases.postgresql import binaries, recovery, restored_layout
 from dataprotect.engine.databases.postgresql.recovery import END_OF_LOG, RecoveryTarget
-from dataprotect.engine.databases.postgresql.restored_layout import Layout, Survey
+from dataprotect.engine.databases.postgresql.restored_layout import (
+    Layout,
+    Survey,
+    refuse_unknown_tablespaces,
+)
+from dataprotect.engine.databases.postgresql.stored_log import StoredLog, refuse_new_tablespaces
 from dataprotect.engine.restore_target import check_space, check_targets
 from dataprotect.engine.tree import TreeSink, sync_folder, told
 from dataprotect.storage.repository import BackupReader, Repository
@@ -41,7 +46,8 @@ _CARRIED_SETTINGS = (
 class RestoreRequest:
     """target: a folder that is empty or not there yet. tablespace_map: an empty folder by name or oid.
 
-    owner: the user who will run the server, used when we are root.
+    owner: the user who will run the server, used when we are root. binaries: folder of the server's
+    programs by major version, where the distribution's are not meant.
     """
 
     instance_id: str
@@ -51,6 +57,7 @@ class RestoreRequest:
     owner: str = "postgres"
     threads: int = 2
     recovery_target: RecoveryTarget = END_OF_LOG
+    binaries: Mapping[int, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ def restore_files(
     found = restored_layout.survey(reader.entries())
     spaces = restored_layout.tablespaces(server, found)
     places = restored_layout.map_tablespaces(spaces, request.tablespace_map)
+    refuse_unknown_tablespaces(server, found)
     layout = Layout(request.target, places)
     owner = command.unprivileged_account(request.owner)
     check_targets([layout.data, *places.values()], repository.url)
@@ -94,6 +102,7 @@ def restore_files(
     with TreeSink(layout.place, owner=owner, held=(layout.control_file,)) as sink:
         copy(reader, sink, layout, found, request.threads, reporter)
         notes = _configure(sink, layout, found, request.recovery_target, server)
+        notes += _refuse_new_tablespaces(reader, request, owner, reporter)
         steps.reached("restore.before_release")
         sink.release()
     unmark(layout.data)
@@ -183,6 +192,34 @@ def _configure(
     if "pg_ident.conf" not in found.names:
         sink.plain(data / "pg_ident.conf", b"")
     return notes
+
+
+def _refuse_new_tablespaces(
+    reader: BackupReader, request: RestoreRequest, owner: Account, reporter: Reporter
+) -> list[str]:
+    """Look through the restored log where the programs for it are; otherwise the person is told."""
+    facts = reader.seal.facts
+    try:
+        programs = binaries.find(int(facts["server_major"]), request.binaries, owner)
+    except ForeseenError as error:
+        return [
+            f"{error.message} So nobody looked whether the log creates a tablespace; if one was created "
+            f"while "
+            "the backup was taken, replaying that touches its folder on this machine."
+        ]
+    log = StoredLog(
+        binaries=programs,
+        account=owner,
+        folder=request.target / "pg_wal",
+        timeline=int(facts["timeline"]),
+        start=str(facts["start_position"]),
+        end=str(facts["log_end_position"]),
+    )
+    try:
+        refuse_new_tablespaces(log, reporter)
+    except command.CommandFailed as error:
+        return [f"The restored log could not be looked through for new tablespaces: {error.message}"]
+    return []
 
 
 def _carried(server: Mapping[str, Any]) -> dict[str, str]:

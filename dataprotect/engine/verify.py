@@ -20,8 +20,8 @@ from dataprotect.engine import command
 from dataprotect.engine.clones import CloneRequest
 from dataprotect.engine.databases.postgresql import binaries as programs
 from dataprotect.engine.databases.postgresql.comparison import CloneAccess, compare
-from dataprotect.engine.databases.postgresql.drift import StoredLog
 from dataprotect.engine.databases.postgresql.fingerprint_model import Fingerprint
+from dataprotect.engine.databases.postgresql.stored_log import StoredLog
 from dataprotect.engine.model import Check, Clone, Verification
 from dataprotect.storage.documents import DamagedObject
 from dataprotect.storage.model import Finding
@@ -132,7 +132,7 @@ def _restored(
 def _is_a_finding(error: ForeseenError) -> bool:
     """What is wrong with the backup itself, rather than with the place it should have been tried in."""
     return isinstance(error, DamagedObject) or error.code in (
-        "clone.not_started", "clone.tablespace_in_log", "restore.not_a_cluster", "restore.unsafe_path",
+        "clone.not_started", "restore.tablespace_in_log", "restore.not_a_cluster", "restore.unsafe_path",
         "restore.incomplete", "storage.object_missing",
     )  # fmt: skip
 

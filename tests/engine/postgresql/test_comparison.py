@@ -13,8 +13,8 @@ from dataprotect.engine import clones
 from dataprotect.engine.command import unprivileged_account
 from dataprotect.engine.databases.postgresql import binaries
 from dataprotect.engine.databases.postgresql.comparison import CloneAccess, compare
-from dataprotect.engine.databases.postgresql.drift import StoredLog
 from dataprotect.engine.databases.postgresql.fingerprint_model import Fingerprint
+from dataprotect.engine.databases.postgresql.stored_log import StoredLog
 from dataprotect.engine.model import Check, Clone
 from tests.engine.postgresql import protected
 from tests.engine.postgresql.conftest import INSTANCE

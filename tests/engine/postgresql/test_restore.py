@@ -241,6 +241,39 @@ def test_killed_at_any_step_it_never_looks_done(source: Protected, target: Path,
     assert_incomplete(source, target)
 
 
+@pytest.mark.parametrize("dropped", [False, True])
+def test_a_tablespace_made_meanwhile_is_never_replayed(
+    source: Protected, target: Path, monkeypatch: pytest.MonkeyPatch, dropped: bool
+) -> None:
+    """Replaying its creation would empty its folder on the source's disk."""
+    place = protected.own(source.bench.folder.parent / f"meanwhile{dropped}")
+
+    def hook(name: str) -> None:
+        if name == "backup.mode_started":
+            with source.server.connect() as connection:
+                connection.execute(f"CREATE TABLESPACE meanwhile LOCATION '{place}'")
+                if dropped:
+                    connection.execute("DROP TABLESPACE meanwhile")
+
+    monkeypatch.setattr(steps, "hook", hook)
+    backup_id = source.bench.back_up(source.server).backup_id
+    monkeypatch.setattr(steps, "hook", lambda name: None)
+    inside = sorted(path.name for path in place.rglob("*"))
+    try:
+        for attempt in (
+            lambda: restored(source, target, backup_id=backup_id, binaries=source.binaries),
+            lambda: source.bring_up(backup_id=backup_id),
+        ):
+            with pytest.raises(ForeseenError) as refused:
+                attempt()
+            assert refused.value.code == "restore.tablespace_in_log"
+        assert sorted(path.name for path in place.rglob("*")) == inside
+        assert not (target / "global/pg_control").exists()
+    finally:
+        with source.server.connect() as connection:
+            connection.execute("DROP TABLESPACE IF EXISTS meanwhile")
+
+
 def test_a_configuration_that_leads_back_to_the_source_is_redirected(source: Protected, target: Path) -> None:
     conf = source.server.data / "postgresql.conf"
     original = conf.read_text()

@@ -84,28 +84,6 @@ def control_data(binaries: Binaries, account: Account, data: Path) -> dict[str, 
     return {label.strip(): value.strip() for label, _, value in pairs}
 
 
-def refuse_new_tablespaces(clone: Settled, timeline: int, log: tuple[str, str], reporter: Reporter) -> None:
-    """Raise when replaying `log` (start, end) would create a tablespace: that happens on the source's own
-    disk, and the server first deletes what it finds there.
-    """
-    found: list[str] = []
-    command.run(
-        [
-            clone.binaries.path("pg_waldump"), "-p", clone.data / "pg_wal", "-t", str(timeline),
-            "-s", log[0], "-e", log[1], "--rmgr=Tablespace",
-        ],
-        account=clone.account, reporter=reporter, on_line=found.append,
-    )  # fmt: skip
-    created = [line.partition("CREATE")[2].strip() for line in found if "desc: CREATE" in line]
-    if created:
-        raise ForeseenError(
-            "clone.tablespace_in_log",
-            f"A tablespace was created while the backup was taken ({created[0]}); replaying that would touch "
-            "the folder of the source.",
-            "Take a new backup and use that one.",
-        )
-
-
 def start(clone: Settled) -> subprocess.Popen[bytes]:
     """Start the server process, in a network namespace of its own where we may make one."""
     argv: list[str | Path] = [clone.binaries.path("postgres"), "-D", clone.data]

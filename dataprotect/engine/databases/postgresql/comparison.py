@@ -22,8 +22,9 @@ from dataprotect.engine.databases.postgresql import (
     fingerprint_rows,
 )
 from dataprotect.engine.databases.postgresql.connection import Connection
-from dataprotect.engine.databases.postgresql.drift import Drift, StoredLog
+from dataprotect.engine.databases.postgresql.drift import Drift
 from dataprotect.engine.databases.postgresql.fingerprint_model import DatabaseContent, Fingerprint
+from dataprotect.engine.databases.postgresql.stored_log import StoredLog
 from dataprotect.engine.model import Check
 
 STATEMENT_SECONDS = 6 * 3600.0

@@ -10,7 +10,7 @@ from dataprotect.core.progress import Reporter
 from dataprotect.engine import command
 from dataprotect.engine.databases.postgresql import clone
 from dataprotect.engine.databases.postgresql.connection import Connection
-from dataprotect.engine.databases.postgresql.drift import StoredLog
+from dataprotect.engine.databases.postgresql.stored_log import StoredLog
 from dataprotect.engine.model import Check
 
 _PROBE = (

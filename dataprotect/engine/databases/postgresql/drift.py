@@ -8,16 +8,13 @@ log stored with the backup. Nothing else may differ between source and clone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter
-from dataprotect.engine import command
-from dataprotect.engine.command import Account
-from dataprotect.engine.databases.postgresql.binaries import Binaries
 from dataprotect.engine.databases.postgresql.connection import Connection
+from dataprotect.engine.databases.postgresql.stored_log import StoredLog
 
 _UNSEEN = """
 SELECT x::text::bigint FROM (
@@ -36,7 +33,6 @@ _RELATION = re.compile(r"blkref #0: rel \d+/(\d+)/(\d+)")
 _TUPLES = re.compile(r"(?:ntuples: )?(\d+)")
 _SUBTRANSACTIONS = re.compile(r"subxacts: ([\d ]+)")
 _PREPARED = re.compile(r" *(\d+)")
-_Take = Callable[[str], None]
 Place = tuple[int, int]
 """Database oid (0: shared by all) and relfilenode."""
 
@@ -52,18 +48,6 @@ class Changes:
     @property
     def net(self) -> int:
         return self.inserted - self.deleted
-
-
-@dataclass(frozen=True, slots=True)
-class StoredLog:
-    """The log that came with the backup, as it lies in the clone: from `start` to `end` on `timeline`."""
-
-    binaries: Binaries
-    account: Account
-    folder: Path
-    timeline: int
-    start: str
-    end: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +88,10 @@ def explain(log: StoredLog, transactions: list[int], reporter: Reporter) -> Drif
     if not transactions:
         return Drift()
     reader = _Reader({transaction & 0xFFFFFFFF for transaction in transactions})
-    _dump(log, ("Transaction",), reader.commit, reporter)
+    log.dump(("Transaction",), reader.commit, reporter)
     if not reader.wanted:
         return Drift()
-    _dump(log, ("Heap", "Heap2"), reader.change, reporter)
+    log.dump(("Heap", "Heap2"), reader.change, reporter)
     return Drift(frozenset(reader.wanted), reader.changes)
 
 
@@ -151,13 +135,3 @@ class _Reader:
             changes.deleted += 1
         elif operation in ("UPDATE", "HOT_UPDATE"):
             changes.updated += 1
-
-
-def _dump(log: StoredLog, managers: tuple[str, ...], on_line: _Take, reporter: Reporter) -> None:
-    command.run(
-        [
-            log.binaries.path("pg_waldump"), "-p", log.folder, "-t", str(log.timeline), "-s", log.start,
-            "-e", log.end, *(f"--rmgr={manager}" for manager in managers),
-        ],
-        account=log.account, reporter=reporter, on_line=on_line,
-    )  # fmt: skip

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dataprotect.core.errors import ForeseenError, InvalidInput
+from dataprotect.engine.databases.postgresql.stored_log import created_meanwhile
 from dataprotect.storage.model import FileEntry
 
 DATA = "pgdata"
@@ -75,6 +76,16 @@ def tablespaces(server: Mapping[str, Any], found: Survey) -> tuple[Tablespace, .
         each = known.get(oid, {})
         result.append(Tablespace(oid, str(each.get("name", oid)), str(each.get("location", "unknown"))))
     return tuple(result)
+
+
+def refuse_unknown_tablespaces(server: Mapping[str, Any], found: Survey) -> None:
+    """Raise for a tablespace that the server had at the end and the backup has no files of: it was created in
+    between, and the log would create it again, where it is on the source.
+    """
+    for each in server.get("tablespaces", ()):
+        location = str(each.get("location", ""))
+        if int(each["oid"]) not in found.bytes and location.startswith("/"):
+            raise created_meanwhile(location)
 
 
 def map_tablespaces(spaces: Iterable[Tablespace], given: Mapping[str, Path]) -> dict[int, Path]:
