@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,7 @@ class Measured:
     seconds: float
     stored: int = 0
     peak_memory: int = 0
+    phases: Mapping[str, float] = field(default_factory=dict)
 
 
 class Contender(Protocol):

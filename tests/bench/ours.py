@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from dataprotect.core.progress import Silent
 from dataprotect.core.secrets import Secret
 from dataprotect.engine.backup import peak_memory, take_backup
 from dataprotect.engine.model import Address, BackupRequest, Source
@@ -51,11 +51,11 @@ class Ours:
 
     def backup(self) -> Measured:
         said = self._child("backup", spool=str(self._spool()))
-        return Measured(said["seconds"], tree_bytes(self.repository), said["peak_memory"])
+        return Measured(said["seconds"], tree_bytes(self.repository), said["peak_memory"], said["phases"])
 
     def restore(self, target: Path) -> Measured:
         said = self._child("restore", target=str(target))
-        return Measured(said["seconds"], 0, said["peak_memory"])
+        return Measured(said["seconds"], 0, said["peak_memory"], said["phases"])
 
     def decode(self) -> Measured:
         """The verification that decrypts and decompresses everything."""
@@ -77,8 +77,11 @@ class Ours:
         if done.returncode:
             raise RuntimeError(f"{self.name} failed at {action}:\n{done.stderr[-4000:]}")
         flush(Path(more.get("target", self.folder)))
+        seconds = time.monotonic() - started
         said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return said | {"seconds": time.monotonic() - started}
+        # Python's own start, the imports, and the last flush.
+        said["phases"]["around"] = round(seconds - sum(said["phases"].values()), 3)
+        return said | {"seconds": seconds}
 
     def _spool(self) -> Path:
         spool = self.folder / "spool"
@@ -86,22 +89,36 @@ class Ours:
         return spool
 
 
-def _backup(job: dict[str, Any]) -> None:
+class Phases(Silent):
+    """How long each phase of the work took, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._name, self._since = "start", time.monotonic()
+
+    def phase(self, name: str, total_bytes: int | None = None) -> None:
+        now = time.monotonic()
+        self.seconds[self._name] = round(self.seconds.get(self._name, 0.0) + now - self._since, 3)
+        self._name, self._since = name, now
+
+
+def _backup(job: dict[str, Any], phases: Phases) -> None:
     address = Address("127.0.0.1", job["port"], "postgres", Secret(Path(job["password"]).read_text()))
     data = Path(job["data"]) if job["reader"] == "local" else None
     request = BackupRequest(
         Source(INSTANCE, INSTANCE, address, data), BACKUP, reader=job["reader"], threads=THREADS,
         compression_level=LEVEL, spool=Path(job["spool"]),
     )  # fmt: skip
-    take_backup(request, _open(job, write=True))
+    take_backup(request, _open(job, write=True), phases)
 
 
-def _restore(job: dict[str, Any]) -> None:
-    restore_files(_open(job), RestoreRequest(INSTANCE, BACKUP, Path(job["target"]), threads=THREADS))
+def _restore(job: dict[str, Any], phases: Phases) -> None:
+    request = RestoreRequest(INSTANCE, BACKUP, Path(job["target"]), threads=THREADS)
+    restore_files(_open(job), request, phases)
 
 
-def _decode(job: dict[str, Any]) -> None:
-    findings = _open(job).read(INSTANCE, BACKUP).verify_decode(threads=THREADS)
+def _decode(job: dict[str, Any], phases: Phases) -> None:
+    findings = _open(job).read(INSTANCE, BACKUP).verify_decode(threads=THREADS, reporter=phases)
     if findings:
         raise RuntimeError(str(findings))
 
@@ -111,9 +128,10 @@ def _open(job: dict[str, Any], *, write: bool = False) -> Repository:
 
 
 def main() -> None:
-    job = json.loads(sys.argv[1])
-    {"backup": _backup, "restore": _restore, "decode": _decode}[job["action"]](job)
-    print(json.dumps({"peak_memory": peak_memory(), "pid": os.getpid()}))
+    job, phases = json.loads(sys.argv[1]), Phases()
+    {"backup": _backup, "restore": _restore, "decode": _decode}[job["action"]](job, phases)
+    phases.phase("end")
+    print(json.dumps({"peak_memory": peak_memory(), "phases": phases.seconds}))
 
 
 if __name__ == "__main__":

@@ -58,6 +58,11 @@ def _comparison(comparison: dict[str, Any]) -> Iterator[str]:
         )
     for each in comparison["contenders"]:
         yield f"    {each['name']}: {each['note']}"
+    for each in comparison["contenders"]:
+        for work in ("backup", "restore"):
+            if phases := each[f"{work}_phases"]:
+                parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in phases.items())
+                yield f"    {each['name']}, last {work}, in seconds: {parts}"
     for name in comparison["left_out"]:
         yield f"    {name}: left out of this run"
 

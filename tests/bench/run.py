@@ -42,6 +42,8 @@ class Figures:
             "stored_bytes": self.backups[-1].stored if self.backups else 0,
             "restore_seconds": [round(each.seconds, 3) for each in self.restores],
             "restore_median": _median(self.restores),
+            "backup_phases": dict(self.backups[-1].phases) if self.backups else {},
+            "restore_phases": dict(self.restores[-1].phases) if self.restores else {},
             "backup_peak_memory": max((each.peak_memory for each in self.backups), default=0),
             "restore_peak_memory": max((each.peak_memory for each in self.restores), default=0),
         }
