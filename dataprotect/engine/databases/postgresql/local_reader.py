@@ -98,7 +98,10 @@ class LocalReader:
         """Walk the tablespaces and the data directory."""
         for space in self._tablespaces:
             self._tablespace(space)
-        top = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            top = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._wrong("", error) from None
         try:
             self._intake.directory("pgdata", os.fstat(top).st_mode, os.fstat(top).st_mtime)
             self._walk(Root(top, "pgdata", ""), top, "")
@@ -109,14 +112,17 @@ class LocalReader:
     def read_control(self) -> None:
         """pg_control, after everything else. Read until two reads agree: the server may be writing it."""
         path = self._directory / layout.CONTROL_FILE
-        last = path.read_bytes()
-        for _ in range(_CONTROL_READS):
-            again = path.read_bytes()
-            if again == last:
-                self._intake.content(f"pgdata/{layout.CONTROL_FILE}", again, path.stat().st_mode & 0o7777)
-                return
-            last = again
-            time.sleep(0.01)
+        try:
+            last = path.read_bytes()
+            for _ in range(_CONTROL_READS):
+                again = path.read_bytes()
+                if again == last:
+                    self._intake.content(f"pgdata/{layout.CONTROL_FILE}", again)
+                    return
+                last = again
+                time.sleep(0.01)
+        except OSError as error:
+            raise self._wrong(layout.CONTROL_FILE, error) from None
         raise ForeseenError(
             "postgresql.control_busy",
             f"{path} changed at every one of {_CONTROL_READS} looks.",

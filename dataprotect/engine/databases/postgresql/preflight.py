@@ -46,7 +46,7 @@ def prepare(request: BackupRequest) -> Prepared:
             reader=reader,
             reader_reason=reason,
             server_version=facts.version,
-            warnings=tuple(_warnings(facts)),
+            warnings=tuple(_warnings(facts, reader)),
             details=Details(
                 facts,
                 rights,
@@ -101,12 +101,12 @@ def _choose(
     return "streamed", problem
 
 
-def _warnings(facts: server.Server) -> list[str]:
+def _warnings(facts: server.Server, reader: str) -> list[str]:
     if not facts.checksums:
         return [
             "The cluster has no data checksums: damaged pages could not be recognised while they were read."
         ]
-    if facts.block_size != PAGE_SIZE:
+    if reader == "local" and facts.block_size != PAGE_SIZE:
         return [
             f"Pages are {facts.block_size} bytes; checksums are only checked for {PAGE_SIZE}, so none were."
         ]
