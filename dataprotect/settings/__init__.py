@@ -22,6 +22,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 # --- This installation
 DATAPROTECT_HOME = prepare(env.path("DATAPROTECT_HOME", BASE_DIR / "var"))
 SITE_NAME = env.text("SITE_NAME", "DataProtect")
+# Where people reach the pages from outside, for links in messages: https://backup.example.org
+SITE_URL = env.address("SITE_URL")
 BIND = env.text("BIND", "127.0.0.1:8000")
 WORKERS = env.number("WORKERS", 2, low=1, high=256)
 CLUSTER_NAME = env.text("CLUSTER_NAME", "dataprotect")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 import environ
 
@@ -45,6 +46,15 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     value = text(name, default)
     if value not in allowed:
         refuse(name, f"one of {', '.join(allowed)}")
+    return value
+
+
+def address(name: str) -> str:
+    """`https://host[:port][/path]` without a trailing slash and without a password; empty when unset."""
+    value = text(name).rstrip("/")
+    parts = urlsplit(value)
+    if value and (parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc):
+        refuse(name, "an address such as https://backup.example.org")
     return value
 
 
