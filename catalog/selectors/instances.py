@@ -18,7 +18,7 @@ from catalog.models import (
 )
 from catalog.selectors.rows import InstanceRow, instance_row
 from catalog.selectors.strip import strips
-from catalog.selectors.visible import Viewer, instance_get, instances_visible, may
+from catalog.selectors.visible import Viewer, instance_get, instances_visible, rights
 from dataprotect.core import clock
 from dataprotect.ops.models import AuditEvent, Job
 
@@ -67,6 +67,7 @@ def instance_detail(*, user: Viewer, name: str, now: datetime | None = None) -> 
     """Raises ForeseenError `instance.not_found`."""
     at = now or clock.now()
     instance = instance_get(user=user, name=name)
+    held = rights(user=user, instance=instance)
     jobs = list(Job.objects.filter(subject=instance.subject).order_by("-created_at")[:_SHOWN])
     return InstanceDetail(
         instance=instance,
@@ -88,7 +89,7 @@ def instance_detail(*, user: Viewer, name: str, now: datetime | None = None) -> 
             )[:_SHOWN]
         ),
         **{
-            f"may_{verb}": may(user=user, permission=f"catalog.{verb}_instance", instance=instance)
+            f"may_{verb}": f"{verb}_instance" in held
             for verb in ("change", "backup", "verify", "restore", "grant")
         },
     )

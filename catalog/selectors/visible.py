@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth.models import AbstractUser
 from django.db.models import QuerySet
+from guardian.core import ObjectPermissionChecker
 from guardian.shortcuts import get_objects_for_user
 
 from catalog.models import Backup, Instance, Verification
@@ -64,6 +65,19 @@ def may(*, user: Viewer, permission: str, instance: Instance | None = None) -> b
     if user.has_perm(permission):
         return True
     return instance is not None and user.has_perm(permission, instance)
+
+
+def rights(*, user: Viewer, instance: Instance) -> frozenset[str]:
+    """Codenames of everything `user` may do with this instance, by role or given for it: asked all at once."""
+    names = {f"{verb}_instance" for verb in ("view", "change", "backup", "verify", "restore", "grant")}
+    if isinstance(user, str):
+        return frozenset(names if may(user=user, permission="") else ())
+    if not user.is_active:
+        return frozenset()
+    everywhere = {name for name in names if user.has_perm(f"catalog.{name}")}
+    if everywhere == names:
+        return frozenset(names)
+    return frozenset(everywhere | (names & set(ObjectPermissionChecker(user).get_perms(instance))))
 
 
 def instance_get(*, user: Viewer, name: str) -> Instance:
