@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import Group, User
 
+from catalog import roles
 from catalog.models import Instance, Repository, Tier
 from catalog.services.repository_add import repository_url
 from catalog.states import Environment, TlsMode
@@ -15,6 +17,14 @@ from dataprotect.core.errors import InvalidInput
 from dataprotect.core.secrets import Secret
 from dataprotect.ops.forms import HouseForm, checked
 
+RIGHTS = {
+    "view_instance": "see it",
+    "change_instance": "change its settings",
+    "backup_instance": "back it up",
+    "verify_instance": "verify its backups",
+    "restore_instance": "restore from its backups",
+    "grant_instance": "give others rights on it",
+}
 FIELD_OF = {
     "instance_name": "name",
     "repository_name": "name",
@@ -107,6 +117,41 @@ def initial_of(instance: Instance) -> Mapping[str, Any]:
     """The instance as the form shows it; never the password."""
     names = [name for name in InstanceForm.base_fields if name != "password"]
     return {name: getattr(instance, name) for name in names}
+
+
+class AccessForm(HouseForm):
+    """Rights on one instance, for a person or a group."""
+
+    holder = forms.ChoiceField(label="Who")
+    permissions = forms.MultipleChoiceField(
+        choices=[(name, RIGHTS[name]) for name in roles.GRANTABLE],
+        widget=forms.CheckboxSelectMultiple,
+        label="May",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        people = User.objects.filter(is_active=True).order_by("username").values_list("pk", "username")
+        groups = Group.objects.order_by("name").values_list("pk", "name")
+        choices = [
+            ("People", [(f"user:{key}", name) for key, name in people]),
+            ("Groups", [(f"group:{key}", name) for key, name in groups]),
+        ]
+        self.fields["holder"].choices = choices  # type: ignore[attr-defined]
+
+
+def holder_of(text: str) -> User | Group:
+    """`user:3` or `group:2` as its row. Raises InvalidInput."""
+    kind, _, key = text.partition(":")
+    number = int(key) if key.isdecimal() else 0
+    found: User | Group | None = None
+    if kind == "user":
+        found = User.objects.filter(pk=number).first()
+    elif kind == "group":
+        found = Group.objects.filter(pk=number).first()
+    if found is None:
+        raise InvalidInput("holder", "Expected a person or a group that exists.")
+    return found
 
 
 class RotateForm(HouseForm):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from catalog.views import (
+    access,
     actions,
     backups,
     instance_forms,
@@ -27,6 +28,8 @@ urlpatterns = [
     path(
         "instances/<str:name>/connection/<uuid:key>/", instance_forms.connection, name="instance_connection"
     ),
+    path("instances/<str:name>/access/", access.access, name="instance_access"),
+    path("instances/<str:name>/access/revoke/", access.revoke, name="instance_access_revoke"),
     path("instances/<str:name>/backup/", actions.instance_backup, name="instance_backup"),
     path("backups/", backups.backups, name="backups"),
     path("backups/<str:backup_id>/", backups.backup, name="backup"),

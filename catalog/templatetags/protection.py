@@ -9,6 +9,7 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from catalog.forms import RIGHTS
 from catalog.selectors import InstanceRow, StripDay
 from dataprotect.ops.templatetags import show
 
@@ -92,3 +93,9 @@ def _sentence(days: Sequence[StripDay]) -> str:
     counts = {word: sum(day.state == word for day in days) for word in MEANINGS}
     told = [f"{MEANINGS[word]} {number}" for word, number in counts.items() if number]
     return f"Last {len(days)} days: {', '.join(told)}"
+
+
+@register.filter
+def right(codename: str) -> str:
+    """`backup_instance` as a person says it."""
+    return RIGHTS.get(codename, codename)

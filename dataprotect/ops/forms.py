@@ -38,7 +38,7 @@ class HouseForm(forms.Form):
 
 def dress(widget: forms.Widget) -> None:
     """Add Bootstrap's class for the kind of widget; nothing inline."""
-    if isinstance(widget, forms.CheckboxInput):
+    if isinstance(widget, (forms.CheckboxInput, forms.CheckboxSelectMultiple)):
         name = "form-check-input"
     elif isinstance(widget, forms.Select):
         name = "form-select"

@@ -49,9 +49,8 @@ def lists() -> dict[str, str]:
 
 
 def forms() -> dict[str, str]:
-    return {name: reverse(name) for name in FORMS} | {
-        "instance_edit": reverse("instance_edit", args=["orders"])
-    }
+    of_orders = {name: reverse(name, args=["orders"]) for name in ("instance_edit", "instance_access")}
+    return {name: reverse(name) for name in FORMS} | of_orders
 
 
 def actions() -> dict[str, str]:
@@ -59,6 +58,7 @@ def actions() -> dict[str, str]:
     return {
         "instance_backup": reverse("instance_backup", args=["orders"]),
         "instance_probe": reverse("instance_probe", args=["orders"]),
+        "access_revoke": reverse("instance_access_revoke", args=["orders"]),
         "backup_verify": found["backup"] + "verify/",
         "job_cancel": found["job"] + "cancel/",
         "repository_check": reverse("repository_check", args=["cellar"]),

@@ -44,7 +44,15 @@ FORMS_OF = {
     "operator": {"repository_add", "stop_raise"},
     "DBA": {"instance_add", "stop_raise"},
     "Senior DBA": {"instance_add", "instance_edit", "stop_raise"},
-    "DBA Lead": {"instance_add", "instance_edit", "repository_add", "key_rotate", "stop_raise", "stop_lift"},
+    "DBA Lead": {
+        "instance_add",
+        "instance_edit",
+        "instance_access",
+        "repository_add",
+        "key_rotate",
+        "stop_raise",
+        "stop_lift",
+    },
     "Engineering Manager": {"stop_raise"},
     "VP Engineering": {"stop_raise"},
     "auditor": set(),
@@ -112,3 +120,22 @@ def test_only_whoever_asked_or_may_cancel_cancels(client_of: ClientOf):
     address = addresses.actions()["job_cancel"]
     assert client_of("auditor").post(address).status_code == 403
     assert client_of("operator").post(address).status_code == 302
+
+
+def test_rights_are_given_and_taken_back_on_the_page(client_of: ClientOf):
+    lead, dba = client_of("DBA Lead"), client_of("DBA")
+    user = User.objects.get(username="dba")
+    assert dba.get("/instances/orders/").status_code == 404
+    rights = {"holder": f"user:{user.pk}", "permissions": ["view_instance", "backup_instance"]}
+    assert lead.post("/instances/orders/access/", rights).status_code == 302
+    page = dba.get("/instances/orders/").content.decode()
+    assert "Back up now" in page and "see it" in page and "Edit</a>" not in page
+    assert dba.post("/instances/orders/access/", rights).status_code == 403
+    assert lead.post("/instances/orders/access/", rights | {"permissions": ["own_it"]}).status_code == 400
+    lead.post("/instances/orders/access/revoke/", {"holder": f"user:{user.pk}"})
+    assert dba.get("/instances/orders/").status_code == 404
+
+
+def test_a_page_left_open_after_the_session_ended_asks_to_sign_in_again():
+    answer = Client().get(addresses.details()["job_progress"], headers={"HX-Request": "true"})
+    assert answer.headers["HX-Refresh"] == "true" and answer.content == b""

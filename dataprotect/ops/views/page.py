@@ -35,12 +35,12 @@ class Request(HttpRequest):
 
 def page(view: View) -> View:
     """GET and HEAD only."""
-    return login_required(require_safe(_answered(view)))
+    return _signed_in(require_safe(_answered(view)))
 
 
 def form_page(view: View) -> View:
     """GET shows the form, POST sends it."""
-    return login_required(require_http_methods(["GET", "HEAD", "POST"])(_answered(view)))
+    return _signed_in(require_http_methods(["GET", "HEAD", "POST"])(_answered(view)))
 
 
 def action(view: View) -> View:
@@ -55,7 +55,20 @@ def action(view: View) -> View:
             messages.error(request, f"{error.message} {error.action}")
             return redirect(came_from(request))
 
-    return login_required(require_POST(told))
+    return _signed_in(require_POST(told))
+
+
+def _signed_in(view: View) -> View:
+    """To the sign-in page otherwise. A part of a page that asks in the background has its page do that."""
+    checked = login_required(view)
+
+    @functools.wraps(view)
+    def answered(request: HttpRequest, **kwargs: object) -> HttpResponse:
+        if request.headers.get("HX-Request") and not request.user.is_authenticated:
+            return HttpResponse(headers={"HX-Refresh": "true"})
+        return checked(request, **kwargs)
+
+    return answered
 
 
 def raise_as_response(error: ForeseenError) -> None:
