@@ -57,8 +57,10 @@ _RECOVERY_NOTE = "# How it was recovered; has no effect afterwards.\n"
 _ELSEWHERE = re.compile(
     r"^\s*(data_directory|hba_file|ident_file|external_pid_file)\s*=?\s*\S", re.MULTILINE | re.IGNORECASE
 )
+_INCLUDES = re.compile(r"^\s*include(_if_exists|_dir)?\s*=?\s*\S", re.MULTILINE | re.IGNORECASE)
 _REDIRECT_NOTE = """
-# Added by DataProtect when this folder was restored: these settings led back to the files of the source.
+# Added by DataProtect when this folder was restored: these settings led, or could lead, back to the
+# files of the source.
 """
 
 
@@ -83,7 +85,8 @@ def fenced_auto_conf(original: str, target: RecoveryTarget) -> str:
 def redirected_conf(original: str, data_directory: str) -> str | None:
     """postgresql.conf with lines that lead to the restored files; None when it leads nowhere else."""
     found = {match.lower() for match in _ELSEWHERE.findall(original)}
-    if not found:
+    included = _INCLUDES.search(original) is not None  # a file nobody has looked into may set any of them
+    if not found and not included:
         return None
     here = {
         "data_directory": data_directory,
@@ -92,7 +95,7 @@ def redirected_conf(original: str, data_directory: str) -> str | None:
         "external_pid_file": "",
     }
     kept = original if original.endswith("\n") else original + "\n"
-    return kept + _REDIRECT_NOTE + lines({name: here[name] for name in here if name in found})
+    return kept + _REDIRECT_NOTE + lines({name: here[name] for name in here if included or name in found})
 
 
 def minimal_conf(settings: Mapping[str, str]) -> str:
