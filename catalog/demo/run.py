@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,12 +63,15 @@ class Demo:
         self.supervisor.watch()
 
     def close(self) -> None:
-        """Running jobs first, so that a clone is not left without its worker; then the processes."""
-        if self.supervisor is not None:
-            cancel_everything()
-            self.supervisor.stop()
-        if self.server is not None:
-            self.server.stop()
+        """Running jobs first, so that a clone is not left without its worker; then the processes, whatever
+        went wrong before.
+        """
+        with contextlib.ExitStack() as ends:
+            if self.server is not None:
+                ends.callback(self.server.stop)
+            if self.supervisor is not None:
+                ends.callback(self.supervisor.stop)
+                cancel_everything()
 
     def _home(self) -> None:
         story, actor = self.story, terminal_operator()
