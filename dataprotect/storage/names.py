@@ -30,6 +30,11 @@ def backup_folder(instance_id: str, backup_id: str) -> str:
     return f"{instance_id}/backups/{backup_id}/"
 
 
+def logs_folder(instance_id: str) -> str:
+    """Ends with a slash; below it one folder per stream."""
+    return f"{instance_id}/logs/"
+
+
 def pack(number: int) -> str:
     """Relative to the backup's folder; packs count from 1."""
     return f"packs/{number:08d}"
@@ -37,5 +42,11 @@ def pack(number: int) -> str:
 
 MANIFEST = "manifest"
 SEAL = "seal.json"
+TOMBSTONE = "deleting.json"
+"""Put first and removed last when a backup is deleted: with it in its folder, a backup counts as gone."""
+
+STREAM = "stream.json"
+"""What a stream of log is; relative to the stream's folder."""
+
 BEGUN = "begun.json"
 """The reservation: the first object of a backup, so that two writers can never share a name."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -17,10 +17,11 @@ from dataprotect.core import steps
 from dataprotect.core.clock import iso, now
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter, Silent
-from dataprotect.storage import names
+from dataprotect.storage import deleting, names
 from dataprotect.storage.backends import open_backend
 from dataprotect.storage.backends.base import Backend, ObjectExists, ObjectMissing
 from dataprotect.storage.backends.retry import RetryingBackend
+from dataprotect.storage.deleting import Deleted
 from dataprotect.storage.documents import DamagedObject, open_document, sealed_document
 from dataprotect.storage.keys import wrapping
 from dataprotect.storage.keys.base import Keyring
@@ -33,8 +34,8 @@ from dataprotect.storage.sweeping import sweep_instance
 from dataprotect.storage.writer import BackupWriter
 
 __all__ = [
-    "BackupReader", "BackupWriter", "ChunkTask", "Entry", "FileEntry", "Finding", "Piece", "Repository",
-    "Seal", "Sink",
+    "BackupReader", "BackupWriter", "ChunkTask", "Deleted", "Entry", "FileEntry", "Finding", "Piece",
+    "Repository", "Seal", "Sink",
 ]  # fmt: skip
 
 FORMAT = 1
@@ -149,7 +150,8 @@ class Repository:
         sources = [(backup_id, key.key_id)]
         sources += [(parent, self.seal(instance_id, parent).data_key_id) for parent in parents]
         started_at = iso(now())
-        begun = self._reserve(key, backup_id, started_at)
+        begun = self._reserve(key, backup_id, started_at, parents)
+        self._refuse_leaving_parents(key.instance_id, backup_id, parents)
         wrapping.store_wrapped(self.backend, key, self.keyring, 1, purpose=f"backup {backup_id}")
         return BackupWriter(
             self.backend, key, backup_id=backup_id, kind=type, sources=sources, begun=begun,
@@ -170,11 +172,9 @@ class Repository:
         try:
             data = self.backend.read(names.backup_folder(instance_id, backup_id) + names.SEAL)
         except ObjectMissing as error:
-            raise ForeseenError(
-                "backup.missing",
-                f"There is no sealed backup {backup_id} of the instance {instance_id}.",
-                "List the backups of the repository and choose one of them.",
-            ) from error
+            raise _gone(instance_id, backup_id) from error
+        if deleting.is_marked(self.backend, instance_id, backup_id):
+            raise _gone(instance_id, backup_id)
         return decode_seal(instance_id, backup_id, data)
 
     def instances(self) -> list[str]:
@@ -224,11 +224,49 @@ class Repository:
         removed = sweep_instance(self.backend, instance_id, live, before)
         return removed + [f"temporary {name}" for name in self.backend.sweep_temporary()]
 
+    def delete_backup(self, instance_id: str, backup_id: str, reporter: Reporter | None = None) -> Deleted:
+        """Delete a backup, or finish a deletion that was begun; see `storage.deleting` for its steps.
+
+        Raises `backup.needed`, and leaves the backup whole, while another one depends on it.
+        """
+        self._for_writing()
+        names.check_identifier("instance_id", instance_id)
+        names.check_identifier("backup_id", backup_id)
+        return deleting.delete_backup(self.backend, instance_id, backup_id, reporter or Silent())
+
+    def spare_backup(self, instance_id: str, backup_id: str) -> bool:
+        """Undo a deletion that has not yet removed the seal; False when the backup is gone."""
+        self._for_writing()
+        names.check_identifier("instance_id", instance_id)
+        names.check_identifier("backup_id", backup_id)
+        return deleting.spare_backup(self.backend, instance_id, backup_id)
+
+    def half_deleted(self, instance_id: str) -> list[str]:
+        """Ids of backups whose deletion was begun and has not ended."""
+        return deleting.marked_backups(self.backend, names.check_identifier("instance_id", instance_id))
+
+    def delete_log_objects(
+        self, instance_id: str, objects: Iterable[str], reporter: Reporter | None = None
+    ) -> Deleted:
+        """Delete stored log by full name, in the order given."""
+        self._for_writing()
+        names.check_identifier("instance_id", instance_id)
+        return deleting.delete_log_objects(self.backend, instance_id, objects, reporter or Silent())
+
+    def delete_empty_stream(self, instance_id: str, stream_id: str) -> bool:
+        """Remove a stream without log, with its data key. Nobody may write to it any more."""
+        self._for_writing()
+        names.check_identifier("instance_id", instance_id)
+        names.check_identifier("stream_id", stream_id)
+        return deleting.delete_empty_stream(self.backend, instance_id, stream_id)
+
     def free_bytes(self) -> int | None:
         """Bytes that can still be stored; None where the place does not say."""
         return self.backend.free_bytes()
 
-    def _reserve(self, key: wrapping.DataKey, backup_id: str, started_at: str) -> StoredObject:
+    def _reserve(
+        self, key: wrapping.DataKey, backup_id: str, started_at: str, parents: Sequence[str]
+    ) -> StoredObject:
         data = sealed_document(
             {
                 "format": FORMAT,
@@ -236,6 +274,7 @@ class Repository:
                 "backup_id": backup_id,
                 "data_key_id": key.key_id,
                 "started_at": started_at,
+                "parents": list(parents),
             }
         )
         try:
@@ -249,6 +288,13 @@ class Repository:
                 "Start the backup again; it gets a new name.",
             ) from error
         return StoredObject(names.BEGUN, len(data), hashlib.sha256(data).hexdigest())
+
+    def _refuse_leaving_parents(self, instance_id: str, backup_id: str, parents: Sequence[str]) -> None:
+        """Only now that the reservation names them: a deletion that begins from here on sees it."""
+        leaving = [parent for parent in parents if deleting.is_marked(self.backend, instance_id, parent)]
+        if leaving:
+            self.backend.delete(names.backup_folder(instance_id, backup_id) + names.BEGUN)
+            raise _gone(instance_id, leaving[0])
 
     def _require_claim(self, instance_id: str) -> None:
         """Without a marker nobody could tell that two clusters write to one folder."""
@@ -282,6 +328,14 @@ def _refuse_other_things(backend: Backend) -> None:
             f"The place for the new repository holds other things already, {first.name} for one.",
             "Name an empty or new folder.",
         )
+
+
+def _gone(instance_id: str, backup_id: str) -> ForeseenError:
+    return ForeseenError(
+        "backup.missing",
+        f"There is no sealed backup {backup_id} of the instance {instance_id}.",
+        "List the backups of the repository and choose one of them.",
+    )
 
 
 def _foreign(instance_id: str, owner: str, claimed: str) -> ForeseenError:

@@ -59,9 +59,22 @@ def _is_sealed(backend: Backend, folder: str) -> bool:
     return True
 
 
+def _is_of_a_backup(backend: Backend, instance_id: str, key: str) -> bool:
+    """Streams of log have data keys too, and live much longer than any backup does. In doubt it stays."""
+    try:
+        copies = [
+            wrapping.read_wrapped(backend, name) for name in wrapping.list_wrapped(backend, instance_id, key)
+        ]
+    except (ObjectMissing, DamagedObject):
+        return False
+    return all(copy.purpose.startswith("backup ") for copy in copies)
+
+
 def _remove_keys(backend: Backend, instance_id: str, keys: set[str]) -> set[str]:
     removed = set()
     for key in keys:
+        if not _is_of_a_backup(backend, instance_id, key):
+            continue
         for item in list(backend.list(wrapping.folder(instance_id, key))):
             backend.delete(item.name)
             removed.add(key)
