@@ -13,6 +13,12 @@ Change request::
 
     awaiting ──► executed | rejected | withdrawn | lapsed | void
 
+Collector of an instance's log::
+
+    off ──► starting ──► streaming ──► waiting ──► starting   (a failure, then a longer and longer pause)
+                │            └──► off                         (switched off: its slot is dropped)
+                └──► refused ──► starting                     (another cluster at the address, tried again rarely)
+
 Repository::
 
     new ──► ready ◄──► unreachable
@@ -97,6 +103,14 @@ class ExpiryState(TextChoices):
     SPARED = "spared", "Spared"
     DELETING = "deleting", "Being deleted"
     DELETED = "deleted", "Deleted"
+
+
+class CollectorState(TextChoices):
+    OFF = "off", "Off"
+    STARTING = "starting", "Starting"
+    STREAMING = "streaming", "Streaming"
+    WAITING = "waiting", "Waiting before it tries again"
+    REFUSED = "refused", "Refused: a person has to look"
 
 
 GOOD_BACKUP = frozenset({BackupState.CHECKED, BackupState.RESTORE_TESTED})

@@ -4,6 +4,15 @@ from catalog.models.access import InstanceGroupPermission, InstanceUserPermissio
 from catalog.models.backup import Backup
 from catalog.models.hold import LegalHold
 from catalog.models.instance import Instance, InstanceDatabase
+from catalog.models.logs import (
+    BackupLogCheck,
+    Heartbeat,
+    LogCollector,
+    LogGap,
+    LogHistory,
+    LogStretch,
+    RpoSample,
+)
 from catalog.models.repository import EncryptionKey, Repository
 from catalog.models.retention import Expiry, RetentionAudit
 from catalog.models.second_person import ChangeRequest
@@ -14,16 +23,23 @@ from catalog.models.verification import Verification
 __all__ = [
     "ApiToken",
     "Backup",
+    "BackupLogCheck",
     "ChangeRequest",
     "EncryptionKey",
     "Expiry",
+    "Heartbeat",
     "Instance",
     "InstanceDatabase",
     "InstanceGroupPermission",
     "InstanceUserPermission",
     "LegalHold",
+    "LogCollector",
+    "LogGap",
+    "LogHistory",
+    "LogStretch",
     "Repository",
     "RetentionAudit",
+    "RpoSample",
     "Tier",
     "Verification",
 ]
