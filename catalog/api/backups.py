@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.http import HttpRequest
@@ -19,6 +20,7 @@ from dataprotect.ops.models import Job
 
 router = Router(tags=["backups"])
 verifications = Router(tags=["verifications"])
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 @router.get("", response=Page[BackupOut])
@@ -50,12 +52,12 @@ def verify(request: HttpRequest, backup_id: str, data: VerificationIn) -> Status
     return Status(202, verification_start(actor=asker(request), backup=backup, level=data.level))
 
 
-@verifications.get("/{int:number}", response=VerificationOut)
-def verification(request: HttpRequest, number: int) -> Verification:
+@verifications.get("/{number}", response=VerificationOut)
+def verification(request: HttpRequest, number: str) -> Verification:
     rows = verifications_visible(user=asker(request)).select_related("backup")
-    found = rows.filter(pk=number).first() if number < 1 << 63 else None
+    found = rows.filter(pk=int(number)).first() if _NUMBER.fullmatch(number) else None
     if found is None:
-        raise not_found("verification", str(number))
+        raise not_found("verification", number)
     return found
 
 

@@ -68,7 +68,7 @@ def may(*, user: Viewer, permission: str, instance: Instance | None = None) -> b
 
 
 def rights(*, user: Viewer, instance: Instance) -> frozenset[str]:
-    """Codenames of everything `user` may do with this instance, by role or given for it: asked all at once."""
+    """Codenames of everything `user` may do with this instance, by role or given for it, in one go."""
     names = {f"{verb}_instance" for verb in ("view", "change", "backup", "verify", "restore", "grant")}
     if isinstance(user, str):
         return frozenset(names if may(user=user, permission="") else ())

@@ -45,7 +45,8 @@ def _engine(value: str) -> str:
 
 def _host(value: str) -> str:
     """The inventory counts as known: a name that resolved once may be out of the resolver's reach today."""
-    known = isinstance(value, str) and Instance.objects.filter(host=value[:255]).exists()
+    value = validation.host(value, resolve=None)  # first what a database could be asked about
+    known = Instance.objects.filter(host=value).exists()
     return validation.host(value, inventory={value} if known else ())
 
 
