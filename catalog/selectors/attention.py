@@ -72,7 +72,9 @@ def _stop() -> list[AttentionItem]:
     reason = stop.stop_reason()
     if reason is None:
         return []
-    return [AttentionItem("stop_active", "danger", f"The emergency stop is active: {reason}.", None)]
+    return [
+        AttentionItem("stop_active", "danger", f"The emergency stop is active: {reason.rstrip('. ')}.", None)
+    ]
 
 
 def _repositories(user: Viewer) -> list[AttentionItem]:
