@@ -32,8 +32,10 @@ class HouseForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
-        for field in self.fields.values():
+        for name, field in self.fields.items():
             dress(field.widget)
+            label = field.label or name.replace("_", " ").capitalize()
+            field.error_messages["required"] = f"{label} is needed."
 
 
 def dress(widget: forms.Widget) -> None:

@@ -105,7 +105,7 @@ def test_a_form_with_mistakes(site: str, new_page: NewPage):
     for label, words in (
         ("Name", "an instance name"),
         ("Port", "a port from 1 to 65535"),
-        ("Host", "required"),
+        ("Host", "Host is needed."),
     ):
         field = page.get_by_label(label, exact=True)
         assert field.get_attribute("aria-invalid") == "true"

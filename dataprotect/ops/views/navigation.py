@@ -37,7 +37,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     return {
         "navigation": [_entry(request.path, *page) for page in PAGES if _may_open(request.user, page)],
         "theme": getattr(request, "preference", Preference()).theme,
-        "stop_reason": stop.stop_reason(),
+        "stop_reason": (stop.stop_reason() or "").rstrip(". "),
     }
 
 
