@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+
+
+def _ensure_schedules(**kwargs: Any) -> None:
+    """Imported only when it is needed: every command starts with this module, few of them need the engine."""
+    from restores.services.schedules import ensure_schedules
+
+    ensure_schedules(**kwargs)
 
 
 class RestoresConfig(AppConfig):
@@ -12,6 +21,4 @@ class RestoresConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from restores.services.schedules import ensure_schedules
-
-        post_migrate.connect(ensure_schedules, sender=self, dispatch_uid="restores.ensure_schedules")
+        post_migrate.connect(_ensure_schedules, sender=self, dispatch_uid="restores.ensure_schedules")
