@@ -6,6 +6,8 @@ import logging
 from uuid import UUID
 
 from dataprotect.ops import runner, sweeper, workers
+from dataprotect.ops.services.alert_deliver import deliveries_send
+from dataprotect.ops.services.alert_wake import alerts_wake
 
 log = logging.getLogger(__name__)
 
@@ -24,3 +26,13 @@ def sweep() -> dict[str, int]:
     found = sweeper.sweep()
     workers.sign_in(None, swept=True)
     return found
+
+
+def deliver_alerts() -> dict[str, int]:
+    """After every change of an alert, and once a minute."""
+    return deliveries_send()
+
+
+def tend_alerts() -> dict[str, int]:
+    """Once a minute: wake what is snoozed, repeat what nobody heard, send what is due."""
+    return {**alerts_wake(), **deliveries_send()}

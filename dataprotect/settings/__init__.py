@@ -40,6 +40,14 @@ LOCAL_REPOSITORY_PREFIXES = env.names(
 BUCKET_PREFIXES = env.names("BUCKET_PREFIXES", ("s3://",))
 JOB_LEASE_SECONDS = env.number("JOB_LEASE_SECONDS", 60, low=2, high=3600)
 JOB_MAX_ATTEMPTS = env.number("JOB_MAX_ATTEMPTS", 3, low=1, high=20)
+# Critical alerts nobody acknowledged are sent again this often; 0 never.
+ALERT_REPEAT_MINUTES = env.number("ALERT_REPEAT_MINUTES", 60, low=0, high=7 * 24 * 60)
+# Who may read /metrics and the reasons of /readyz: this bearer token, or these networks (loopback).
+METRICS_TOKEN_FILE = env.path("METRICS_TOKEN_FILE", DATAPROTECT_HOME / "metrics_token")
+METRICS_NETWORKS = env.networks("METRICS_NETWORKS", ("127.0.0.0/8", "::1/128"))
+# Every stored object is read again within this many days.
+SCRUB_DAYS = env.number("SCRUB_DAYS", 30, low=1, high=3650)
+SCRUB_BYTES_PER_SECOND = env.number("SCRUB_BYTES_PER_SECOND", 0, low=0, high=10**12)
 # Only functions below these modules may be named by a job row: a forged row cannot call anything else.
 JOB_TASK_MODULES = ["dataprotect.ops.tasks", "catalog.tasks", "restores.tasks", "compliance.tasks"]
 
@@ -127,6 +135,9 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
+
+EXPIRY_GRACE_DAYS = env.number("EXPIRY_GRACE_DAYS", 7, low=0, high=365)
+CHANGE_REQUEST_HOURS = env.number("CHANGE_REQUEST_HOURS", 72, low=1, high=720)
 
 LANGUAGE_CODE = "en"
 USE_I18N = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -61,6 +62,15 @@ def address(name: str) -> str:
 def names(name: str, default: tuple[str, ...] = ()) -> list[str]:
     """A comma-separated list; `default` when unset."""
     return [word.strip() for word in text(name, ",".join(default)).split(",") if word.strip()]
+
+
+def networks(name: str, default: tuple[str, ...]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """A comma-separated list of addresses or networks; `none` for an empty one."""
+    words = [] if text(name).lower() == "none" else names(name, default)
+    try:
+        return [ipaddress.ip_network(word, strict=False) for word in words]
+    except ValueError:
+        refuse(name, "networks such as 127.0.0.0/8,10.0.0.0/24, or none")
 
 
 def path(name: str, default: Path) -> Path:

@@ -82,3 +82,8 @@ def _wanting(alert: Alert) -> Iterable[AlertChannel]:
 
 def _told(alert: Alert) -> Iterable[AlertChannel]:
     return AlertChannel.objects.filter(enabled=True, deliveries__alert=alert).distinct()
+
+
+def body_of_test(sender: str) -> str:
+    """Says that nothing is wrong, and who asked."""
+    return f"{settings.SITE_NAME} can reach you here. Sent by {sender} at {clock.iso(clock.now())}."
