@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Instance
-from tests.dashboard import seed
+from tests.dashboard import seed, story
 from tests.dashboard.browser import launch
 from tests.ops.conftest import Cluster
 
@@ -33,10 +33,10 @@ def plain_http(settings: object) -> None:
 
 @pytest.fixture(scope="module")
 def catalogue(django_db_setup: None, django_db_blocker: object) -> Iterator[dict[str, Instance]]:
-    """The instances of `seed.fill`, by name; one person per role exists."""
+    """The instances of `story.fill`, by name; one person per role exists."""
     with django_db_blocker.unblock(), transaction.atomic():  # type: ignore[attr-defined]
         seed.one_person_per_role()
-        yield seed.fill()
+        yield story.fill()
         transaction.set_rollback(True)
 
 

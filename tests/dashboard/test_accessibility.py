@@ -11,7 +11,7 @@ from django.test import Client
 from playwright.sync_api import Page
 
 from dataprotect.ops.models import Preference, StopSwitch
-from tests.dashboard import addresses, seed
+from tests.dashboard import addresses, seed, story
 from tests.dashboard.browser import give_session
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -55,7 +55,7 @@ def small_targets(page: Page) -> list[str]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_of_a_full_catalog(theme: str, site: str, new_page: NewPage):
     admin = seed.person("admin", superuser=True)
-    made = seed.fill()
+    made = story.fill()
     failed = seed.job(made["billing"], seed.clock.now(), "failed", error_message="No.")
     more = {
         "failed job": f"/jobs/{failed.pk}/",

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from catalog.services.instance_refresh import instance_refresh
 from dataprotect.core import clock
+from dataprotect.ops.services.audit import audit_record
 from tests.dashboard import addresses, seed
 
 FEW, MANY = 5, 200
@@ -25,7 +26,7 @@ def grow(start: int, end: int) -> None:
         seed.verification(made, now)
         seed.databases(one, now)
         seed.job(one, now, "failed" if number % 2 else "running", error_message="It failed.")
-        seed.audit_record(actor="dba", verb="instance.added", subject=one)
+        audit_record(actor="dba", verb="instance.added", subject=one)
         instance_refresh(one)
 
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import Client
 
-from catalog.models import Instance
+from catalog.models import Instance, Repository, Tier
+from catalog.services.instance_refresh import instance_refresh
 from dataprotect.core import clock
 from dataprotect.ops.models import Job, Preference, StopSwitch
 from dataprotect.ops.templatetags import show
@@ -43,7 +44,7 @@ def test_a_new_installation_is_led_step_by_step():
     one = seed.instance("orders", place)
     assert "Add an instance (done)" in text(lead, "/")
     made = seed.backup(one, clock.now())
-    seed.instance_refresh(one)
+    instance_refresh(one)
     assert made == Instance.objects.get().last_good_backup and "(done)" not in text(lead, "/")
 
 
@@ -53,7 +54,7 @@ def test_no_data_all_good_and_filtered_out_are_told_apart():
     one = seed.instance("orders", seed.repository(), tier="archival")
     made = seed.backup(one, clock.now() - timedelta(minutes=5), state="restore_tested")
     seed.verification(made, clock.now())
-    seed.instance_refresh(one)
+    instance_refresh(one)
     assert "No backup matches this filter." in text(lead, "/backups/?q=zzz")
     assert "No backup exists" not in text(lead, "/backups/?q=zzz")
     assert "can be restored within the agreed targets" in text(lead, "/")
@@ -127,9 +128,9 @@ def test_bad_input_is_refused_beside_its_field_and_nothing_is_kept(field: str):
     seed.repository()
     lead = signed_in()
     good = {
-        "name": "orders", "environment": "production", "tier": str(seed.Tier.objects.get(name="standard").pk),
+        "name": "orders", "environment": "production", "tier": str(Tier.objects.get(name="standard").pk),
         "host": "127.0.0.1", "port": "5432", "user": "postgres", "password": "the planted password",
-        "database": "postgres", "tls_mode": "prefer", "repository": str(seed.Repository.objects.get().pk),
+        "database": "postgres", "tls_mode": "prefer", "repository": str(Repository.objects.get().pk),
     }  # fmt: skip
     for value in BAD_INPUT[field]:
         answer = lead.post("/add/instance/", good | {field: value})

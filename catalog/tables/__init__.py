@@ -1,0 +1,7 @@
+"""The columns of the catalog's lists."""
+
+from catalog.tables.backups import BackupTable, VerificationTable
+from catalog.tables.instances import InstanceTable, RepositoryTable
+from catalog.tables.jobs import JobTable
+
+__all__ = ["BackupTable", "InstanceTable", "JobTable", "RepositoryTable", "VerificationTable"]
