@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.modes import GCM
 
 _HEADER, _FRAME_HEADER, _TAG = 56, 12, 16
 _LARGEST = 4 << 20
-KINDS = {"pack": 1, "manifest": 2}
+KINDS = {"pack": 1, "manifest": 2, "log": 3}
 
 
 class Bad(Exception):

@@ -11,6 +11,7 @@ from dataprotect.storage import names
 from dataprotect.storage.backends.base import Backend, ObjectMissing
 from dataprotect.storage.documents import DamagedObject, open_document
 from dataprotect.storage.keys import wrapping
+from dataprotect.storage.logs import streams
 from dataprotect.storage.writer import remove_unsealed
 
 
@@ -18,7 +19,8 @@ def sweep_instance(
     backend: Backend, instance_id: str, live: Collection[str], before: datetime | None
 ) -> list[str]:
     """Delete unsealed backups begun before `before` (now when None) that are not in `live`, and data keys
-    that belong to no backup. Returns the ids of the removed backups and `key <id>` for lone keys.
+    that belong to no backup and no log stream. Returns the ids of the removed backups and `key <id>` for
+    lone keys.
     """
     limit = before or now()
     # Keys are listed first: a backup that begins meanwhile puts its reservation before its key.
@@ -35,6 +37,7 @@ def sweep_instance(
             lone_keys -= _keys_needed(begun, lone_keys)
         elif remove_unsealed(backend, instance_id, backup_id, begun["data_key_id"] if begun else None):
             removed.append(backup_id)
+    lone_keys -= streams.keys_needed(backend, instance_id, lone_keys)
     return removed + [f"key {key}" for key in sorted(_remove_keys(backend, instance_id, lone_keys))]
 
 

@@ -20,7 +20,7 @@ from dataprotect.storage.keys.wrapping import DataKey
 
 MAGIC = b"DPRO"
 FORMAT = 1
-PACK, MANIFEST = 1, 2
+PACK, MANIFEST, LOG = 1, 2, 3
 END = 1
 
 HEADER = struct.Struct(">4sHBB16s32s")
