@@ -31,6 +31,7 @@ _SEE_PLACES = (
     "catalog.view_tier",
     "ops.view_job",
     "ops.view_stopswitch",
+    "ops.view_alert",
 )
 _SEE_ALL = (
     *_SEE_PLACES,
@@ -41,10 +42,21 @@ _SEE_ALL = (
     "catalog.view_expiry",
     "catalog.view_retentionaudit",
     "catalog.view_changerequest",
+    "catalog.view_scrubrun",
     "restores.view_clone",
     "ops.view_auditevent",
+    "ops.view_alertdelivery",
 )
 _ACT_AT_ONCE = ("ops.raise_stop",)
+_ON_CALL = ("ops.handle_alert",)
+_RUN_CHANNELS = (
+    "ops.view_alertchannel",
+    "ops.add_alertchannel",
+    "ops.change_alertchannel",
+    "ops.delete_alertchannel",
+)
+"""An address can make this machine call any other one: only few may enter it."""
+
 _WORK_ON_ALL = (
     "catalog.add_instance",
     "catalog.change_instance",
@@ -66,9 +78,11 @@ ROLES: dict[str, tuple[str, ...]] = {
         "catalog.backup_instance",
         "catalog.verify_instance",
         *_ACT_AT_ONCE,
+        *_ON_CALL,
+        *_RUN_CHANNELS,
         "ops.cancel_job",
     ),
-    DBA: (*_SEE_PLACES, *_ACT_AT_ONCE, "catalog.add_instance"),
+    DBA: (*_SEE_PLACES, *_ACT_AT_ONCE, *_ON_CALL, "catalog.add_instance"),
     SENIOR_DBA: (
         *_SEE_ALL,
         *_WORK_ON_ALL,
@@ -76,6 +90,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_RUN_EXPIRY,
         "catalog.check_repository",
         *_ACT_AT_ONCE,
+        *_ON_CALL,
         "ops.cancel_job",
     ),
     DBA_LEAD: (
@@ -90,6 +105,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "catalog.rotate_encryptionkey",
         "ops.lift_stop",
         *_ACT_AT_ONCE,
+        *_ON_CALL,
+        *_RUN_CHANNELS,
         "ops.cancel_job",
     ),
     ENGINEERING_MANAGER: (*_SEE_ALL, *_PROTECT, "catalog.approve_release", *_ACT_AT_ONCE),

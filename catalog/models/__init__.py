@@ -15,6 +15,7 @@ from catalog.models.logs import (
 )
 from catalog.models.repository import EncryptionKey, Repository
 from catalog.models.retention import Expiry, RetentionAudit
+from catalog.models.scrub import RepositoryUsage, ScrubProgress, ScrubRun
 from catalog.models.second_person import ChangeRequest
 from catalog.models.tier import Tier
 from catalog.models.token import ApiToken
@@ -38,8 +39,11 @@ __all__ = [
     "LogHistory",
     "LogStretch",
     "Repository",
+    "RepositoryUsage",
     "RetentionAudit",
     "RpoSample",
+    "ScrubProgress",
+    "ScrubRun",
     "Tier",
     "Verification",
 ]
