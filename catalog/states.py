@@ -7,7 +7,8 @@ Backup::
        └──────────┴──────────────┴──► damaged ──► checked | restore_tested   (only by a later, deeper proof)
        any ──► missing ──► stored                 (its seal is gone, or was found again)
        any ──► expiring ──► the state before      (tombstone: it goes after the grace time, unless spared)
-                  └──► deleting ──► deleted       (its objects go; no way back; the row stays as evidence)
+                  └──► deleting ──► deleted       (its objects go; the row stays as evidence)
+                           └──► the state before   (only when the repository says that another backup needs it)
 
 Change request::
 
@@ -17,7 +18,7 @@ Collector of an instance's log::
 
     off ──► starting ──► streaming ──► waiting ──► starting   (a failure, then a longer and longer pause)
                 │            └──► off                         (switched off: its slot is dropped)
-                └──► refused ──► starting                     (another cluster at the address, tried again rarely)
+                └──► refused ──► starting                     (another cluster answers; asked again rarely)
 
 Repository::
 
@@ -142,7 +143,7 @@ BACKUP_TRANSITIONS: dict[BackupState, frozenset[BackupState]] = {
     ),
     BackupState.MISSING: frozenset({BackupState.STORED, BackupState.EXPIRING}),
     BackupState.EXPIRING: _SETTLED | {BackupState.DELETING},
-    BackupState.DELETING: frozenset({BackupState.DELETED}),
+    BackupState.DELETING: _SETTLED | {BackupState.DELETED},
     BackupState.DELETED: frozenset(),
 }
 

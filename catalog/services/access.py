@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 
+from django.contrib.auth.models import AbstractUser
+
 from catalog.models import Instance
 from catalog.selectors.visible import Viewer, may
 from dataprotect.core.errors import ForeseenError
@@ -21,6 +23,19 @@ _WORDS = {
     "check": "check",
     "rotate": "rotate",
 }
+
+
+_BY_TOKEN = "_came_by_token"  # noqa: S105  the name of an attribute
+
+
+def mark_by_token(user: AbstractUser) -> None:
+    """Remember, for as long as this object lives, that a token spoke and not the person."""
+    setattr(user, _BY_TOKEN, True)
+
+
+def came_by_token(user: AbstractUser) -> bool:
+    """A token may do what its owner may, but it is never the second person."""
+    return bool(getattr(user, _BY_TOKEN, False))
 
 
 def terminal_operator() -> str:

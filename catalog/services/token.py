@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from catalog.models import ApiToken
-from catalog.services.access import Actor
+from catalog.services.access import Actor, mark_by_token
 from catalog.services.cleaning import save_clean
 from dataprotect.core import clock, validation
 from dataprotect.core.errors import ForeseenError, InvalidInput
@@ -68,6 +68,7 @@ def token_owner(text: str) -> User | None:
         return None
     if row.last_used_at is None or now - row.last_used_at > _USED_AT_MOST_EVERY:
         ApiToken.objects.filter(pk=row.pk).update(last_used_at=now)
+    mark_by_token(row.owner)
     return row.owner
 
 

@@ -9,6 +9,7 @@ A backup stays while at least one of these says so:
     last_good       it is the newest good backup: the last good copy never goes
     unreplaced      it is not proved, or damaged, and no newer good backup exists
     hold            a legal hold covers it
+    no_policy       nobody has said how long anything stays
     parent          a backup that stays needs it
 
 Only good backups stand for a rule: proved by reading back or by a restore test, and so is every backup they
@@ -68,7 +69,9 @@ def decide(
     return Decision(
         at=at,
         backups=verdicts,
-        logs=log_verdicts(logs, known, verdicts, claims, active, anything_good=bool(sound)),
+        logs=log_verdicts(
+            logs, known, verdicts, claims, active, may_go=bool(sound) and not rules.keep_everything
+        ),
         good=frozenset(backup.backup_id for backup in sound),
     )
 
@@ -130,6 +133,8 @@ def _own_reasons(
         mine = keeps.setdefault(backup.backup_id, [])
         if backup.condemned:
             lacks[backup.backup_id] = [Reason("condemned", "Its deletion was asked for and approved.")]
+        elif rules.keep_everything:
+            mine.append(Reason("no_policy", "No policy says how long backups stay, so all of them do."))
         elif young := all_days_reason(rules, backup, calendar):
             mine.append(young)
         mine += [_hold_reason(hold) for hold in holds if hold.backup_id in (None, backup.backup_id)]

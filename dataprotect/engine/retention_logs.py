@@ -35,12 +35,12 @@ def log_verdicts(
     claims: Sequence[Claim],
     holds: Sequence[HoldFacts],
     *,
-    anything_good: bool,
+    may_go: bool,
 ) -> tuple[Verdict, ...]:
-    """One verdict per object, in the order they came. With no good backup at all, nothing goes."""
+    """One verdict per object, in the order they came. Unless it `may_go`, nothing does."""
     judges: dict[tuple[str, int], _Judge] = {}
     ends = {verdict.name: verdict.goes_on for verdict in verdicts}
-    floor = _floor(holds, anything_good)
+    floor = _floor(holds, may_go)
     found = []
     for item in logs:
         key = (item.system_identifier, item.timeline)
@@ -55,14 +55,14 @@ def log_verdicts(
     return tuple(found)
 
 
-def _floor(holds: Sequence[HoldFacts], anything_good: bool) -> tuple[Reason, ...]:
+def _floor(holds: Sequence[HoldFacts], may_go: bool) -> tuple[Reason, ...]:
     reasons = [
         Reason("hold", f"Legal hold {hold.matter} on the whole instance: {hold.reason}", hold.until)
         for hold in holds
         if hold.backup_id is None
     ]
-    if not anything_good:
-        reasons.append(Reason("last_good", "There is no good backup: no log goes until there is one."))
+    if not may_go:
+        reasons.append(Reason("last_good", "Without a good backup and a policy no log goes."))
     return tuple(reasons)
 
 

@@ -18,6 +18,7 @@ class RetentionRules:
     keep_all_days    everything stays for so many days, proved or not (today is the first)
     keep_…_days      for so many days stays the one backup that represents its day, week, month, year
     log_window_days  every instant of so many days can be restored: good backups and log inside stay
+    keep_everything  nobody has said how long: nothing goes unless two persons ask for it
     """
 
     keep_daily_days: int = 30
@@ -28,6 +29,7 @@ class RetentionRules:
     log_window_days: int = 7
     keep_all_days: int = 2
     timezone: str = "UTC"
+    keep_everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)

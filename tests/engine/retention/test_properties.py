@@ -26,6 +26,7 @@ rules_of = st.builds(
     log_window_days=st.integers(0, 20),
     keep_all_days=st.integers(0, 3),
     timezone=st.sampled_from(ZONES),
+    keep_everything=st.sampled_from((False, False, False, True)),
 )
 
 
@@ -155,6 +156,14 @@ def test_damage_never_makes_a_good_one_elsewhere_go(world: World, data: st.DataO
     by_id = {backup.backup_id: backup for backup in after}
     sound = {backup.backup_id for backup in after if is_sound(backup, by_id)}
     assert kept(world) & sound <= kept((rules, after, holds))
+
+
+@given(worlds())
+def test_without_a_policy_only_what_two_persons_condemned_goes(world: World) -> None:
+    rules, backups, holds = world
+    rules = replace(rules, keep_everything=True)
+    going = decide(rules=rules, backups=backups, holds=holds, at=NOW).expired
+    assert set(going) <= {backup.backup_id for backup in backups if backup.condemned}
 
 
 @given(worlds())
