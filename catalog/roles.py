@@ -29,6 +29,7 @@ _SEE_PLACES = (
     "catalog.view_repository",
     "catalog.view_encryptionkey",
     "catalog.view_tier",
+    "catalog.view_policy",
     "ops.view_job",
     "ops.view_stopswitch",
     "ops.view_alert",
@@ -43,6 +44,7 @@ _SEE_ALL = (
     "catalog.view_retentionaudit",
     "catalog.view_changerequest",
     "catalog.view_scrubrun",
+    "catalog.view_scheduledrun",
     "restores.view_clone",
     "ops.view_auditevent",
     "ops.view_alertdelivery",
@@ -56,6 +58,9 @@ _RUN_CHANNELS = (
     "ops.delete_alertchannel",
 )
 """An address can make this machine call any other one: only few may enter it."""
+
+_SET_POLICIES = ("catalog.add_policy", "catalog.change_policy", "catalog.delete_policy")
+"""Only who answers for all instances writes policies; who may change an instance chooses one for it."""
 
 _WORK_ON_ALL = (
     "catalog.add_instance",
@@ -102,6 +107,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_RUN_EXPIRY,
         "catalog.grant_instance",
         "catalog.change_tier",
+        *_SET_POLICIES,
         "catalog.rotate_encryptionkey",
         "ops.lift_stop",
         *_ACT_AT_ONCE,

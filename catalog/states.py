@@ -23,6 +23,12 @@ Collector of an instance's log::
 Repository::
 
     new ──► ready ◄──► unreachable
+
+Scheduled run::
+
+    waiting ──► started ──► succeeded | failed
+       └──► covered        (a bigger backup of the same minute, or a later occurrence, does its work)
+       └──► refused        (it could not be started; the note says why)
 """
 
 from __future__ import annotations
@@ -114,6 +120,25 @@ class CollectorState(TextChoices):
     REFUSED = "refused", "Refused: a person has to look"
 
 
+class RunKind(TextChoices):
+    FULL = "full", "Full backup"
+    DIFFERENTIAL = "differential", "Differential backup"
+    INCREMENTAL = "incremental", "Incremental backup"
+    RESTORE_TEST = "restore_test", "Restore test"
+    PITR_TEST = "pitr_test", "Test of a random instant"
+    AUDIT = "audit", "Retention audit"
+    SCRUB = "scrub", "Rereading of a repository"
+
+
+class RunState(TextChoices):
+    WAITING = "waiting", "Waiting"
+    STARTED = "started", "Started"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    COVERED = "covered", "Covered by another"
+    REFUSED = "refused", "Could not be started"
+
+
 GOOD_BACKUP = frozenset({BackupState.CHECKED, BackupState.RESTORE_TESTED})
 """A backup counts as protection only in these states."""
 
@@ -150,6 +175,15 @@ BACKUP_TRANSITIONS: dict[BackupState, frozenset[BackupState]] = {
 CHANGE_TRANSITIONS: dict[ChangeState, frozenset[ChangeState]] = {
     ChangeState.AWAITING: frozenset(set(ChangeState) - {ChangeState.AWAITING}),
     **{state: frozenset() for state in ChangeState if state != ChangeState.AWAITING},
+}
+
+RUN_TRANSITIONS: dict[RunState, frozenset[RunState]] = {
+    RunState.WAITING: frozenset({RunState.STARTED, RunState.COVERED, RunState.REFUSED}),
+    RunState.STARTED: frozenset({RunState.SUCCEEDED, RunState.FAILED}),
+    RunState.SUCCEEDED: frozenset(),
+    RunState.FAILED: frozenset(),
+    RunState.COVERED: frozenset(),
+    RunState.REFUSED: frozenset(),
 }
 
 REPOSITORY_TRANSITIONS: dict[RepositoryState, frozenset[RepositoryState]] = {

@@ -13,6 +13,7 @@ from catalog.models.logs import (
     LogStretch,
     RpoSample,
 )
+from catalog.models.policy import Blackout, Policy, ScheduledRun
 from catalog.models.repository import EncryptionKey, Repository
 from catalog.models.retention import Expiry, RetentionAudit
 from catalog.models.scrub import RepositoryUsage, ScrubProgress, ScrubRun
@@ -25,6 +26,7 @@ __all__ = [
     "ApiToken",
     "Backup",
     "BackupLogCheck",
+    "Blackout",
     "ChangeRequest",
     "EncryptionKey",
     "Expiry",
@@ -38,10 +40,12 @@ __all__ = [
     "LogGap",
     "LogHistory",
     "LogStretch",
+    "Policy",
     "Repository",
     "RepositoryUsage",
     "RetentionAudit",
     "RpoSample",
+    "ScheduledRun",
     "ScrubProgress",
     "ScrubRun",
     "Tier",

@@ -39,6 +39,13 @@ class Instance(models.Model):
     tier = models.ForeignKey("catalog.Tier", on_delete=models.PROTECT, related_name="instances")
     region = models.CharField(max_length=63, blank=True)
     repository = models.ForeignKey("catalog.Repository", on_delete=models.PROTECT, related_name="instances")
+    policy = models.ForeignKey(
+        "catalog.Policy", null=True, blank=True, on_delete=models.PROTECT, related_name="instances",
+        help_text="Empty: nothing runs by itself, and everything is kept",
+    )  # fmt: skip
+    policy_since = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="No run of the policy is due before this"
+    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
@@ -23,6 +24,23 @@ class Repository(models.Model):
     free_bytes = models.BigIntegerField(null=True, blank=True, help_text="Empty where the place does not say")
     backup_count = models.PositiveIntegerField(default=0)
     stored_bytes = models.PositiveBigIntegerField(default=0, help_text="Kept with every backup stored")
+    max_concurrent = models.PositiveSmallIntegerField(
+        "at once",
+        default=4,
+        validators=[MinValueValidator(1), MaxValueValidator(64)],
+        help_text="Scheduled backups and tests of all its instances at the same time",
+    )
+    bandwidth_limit = models.PositiveBigIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(64 * 1024)],
+        help_text="Bytes per second of one job; empty: as fast as it goes",
+    )  # fmt: skip
+    price_per_gb_month = models.DecimalField(
+        max_digits=10, decimal_places=5, null=True, blank=True, validators=[MinValueValidator(0)],
+        help_text="What a gigabyte costs here per month, for forecasts",
+    )  # fmt: skip
+    price_currency = models.CharField(
+        "currency", max_length=3, default="USD", validators=[RegexValidator(r"\A[A-Z]{3}\Z")]
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
