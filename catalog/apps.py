@@ -1,9 +1,24 @@
 """The catalog: what is protected, where backups lie, and what was proved about them."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+def _ensure_schedules(**kwargs: Any) -> None:
+    """Imported only when it is needed: every command starts with this module, few of them need the engine."""
+    from catalog.services.expiry_start import ensure_schedules
+
+    ensure_schedules(**kwargs)
 
 
 class CatalogConfig(AppConfig):
     name = "catalog"
     verbose_name = "Catalog"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        post_migrate.connect(_ensure_schedules, sender=self, dispatch_uid="catalog.ensure_schedules")

@@ -6,9 +6,12 @@ from typing import Any
 
 from catalog.services.backup_run import backup_run
 from catalog.services.catalog_rebuild import catalog_rebuild_run
+from catalog.services.expiry_run import expiry_run
+from catalog.services.expiry_start import expiry_start_all
 from catalog.services.instance_probe import instance_probe_run
 from catalog.services.key_rotate import key_rotate_run
 from catalog.services.repository_check import repository_check_run
+from catalog.services.retention_audit import retention_audit_run
 from catalog.services.verification_run import verification_run
 from dataprotect.ops.context import JobContext
 
@@ -35,3 +38,15 @@ def run_rebuild(context: JobContext, *, repository_id: int) -> dict[str, Any]:
 
 def run_key_rotation(context: JobContext) -> dict[str, Any]:
     return key_rotate_run(context=context)
+
+
+def run_expiry(context: JobContext, *, repository_id: int) -> dict[str, Any]:
+    return expiry_run(context=context, repository_id=repository_id)
+
+
+def run_retention_audit(context: JobContext) -> dict[str, Any]:
+    return retention_audit_run(context=context)
+
+
+def expire_all() -> int:
+    return expiry_start_all()

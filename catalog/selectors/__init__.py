@@ -2,10 +2,21 @@
 
 from catalog.selectors.attention import AttentionItem
 from catalog.selectors.backups import BackupDetail, backup_detail, backup_get, backup_list
+from catalog.selectors.changes import ChangeDetail, change_detail, change_get, change_list, changes_awaiting
+from catalog.selectors.holds import (
+    HoldDetail,
+    expiry_list,
+    expiry_of,
+    hold_detail,
+    hold_get,
+    hold_list,
+    holds_of_backup,
+)
 from catalog.selectors.instances import InstanceDetail, instance_detail, instance_list
 from catalog.selectors.jobs import job_get, job_list
 from catalog.selectors.overview import Overview, overview
 from catalog.selectors.repositories import key_list, repository_get, repository_list
+from catalog.selectors.retention import Simulation, retention_simulation, retention_simulations
 from catalog.selectors.rows import InstanceRow
 from catalog.selectors.strip import StripDay
 from catalog.selectors.visible import (
@@ -20,14 +31,27 @@ from catalog.selectors.visible import (
 __all__ = [
     "AttentionItem",
     "BackupDetail",
+    "ChangeDetail",
+    "HoldDetail",
     "InstanceDetail",
     "InstanceRow",
     "Overview",
+    "Simulation",
     "StripDay",
     "backup_detail",
     "backup_get",
     "backup_list",
     "backups_visible",
+    "change_detail",
+    "change_get",
+    "change_list",
+    "changes_awaiting",
+    "expiry_list",
+    "expiry_of",
+    "hold_detail",
+    "hold_get",
+    "hold_list",
+    "holds_of_backup",
     "instance_detail",
     "instance_get",
     "instance_list",
@@ -39,6 +63,8 @@ __all__ = [
     "overview",
     "repository_get",
     "repository_list",
+    "retention_simulation",
+    "retention_simulations",
     "sees_every_instance",
     "verifications_visible",
 ]

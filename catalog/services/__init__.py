@@ -3,6 +3,11 @@
 from catalog.services.access import Actor, require, terminal_operator
 from catalog.services.backup_start import backup_start
 from catalog.services.catalog_rebuild import catalog_rebuild_start
+from catalog.services.change_decide import change_approve, change_reject, change_withdraw
+from catalog.services.change_request import backup_delete_request, hold_lift_request
+from catalog.services.expiry_place import backup_spare
+from catalog.services.expiry_start import expiry_start
+from catalog.services.hold_place import hold_place
 from catalog.services.instance_access import instance_access_grant, instance_access_revoke
 from catalog.services.instance_add import instance_add
 from catalog.services.instance_probe import instance_probe_start
@@ -12,14 +17,31 @@ from catalog.services.key_rotate import key_rotate_start
 from catalog.services.keyring import keyring_ensure, keyring_path
 from catalog.services.repository_add import repository_add
 from catalog.services.repository_check import repository_check_start
+from catalog.services.retention_audit import retention_audit_start
+from catalog.services.retention_change import (
+    assignment_request,
+    assignment_shortens,
+    policy_shorten_request,
+    policy_shortens,
+)
 from catalog.services.tier_update import tier_update
 from catalog.services.token import token_create, token_owner, token_revoke
 from catalog.services.verification_start import verification_start
 
 __all__ = [
     "Actor",
+    "assignment_request",
+    "assignment_shortens",
+    "backup_delete_request",
+    "backup_spare",
     "backup_start",
     "catalog_rebuild_start",
+    "change_approve",
+    "change_reject",
+    "change_withdraw",
+    "expiry_start",
+    "hold_lift_request",
+    "hold_place",
     "instance_access_grant",
     "instance_access_revoke",
     "instance_add",
@@ -29,9 +51,12 @@ __all__ = [
     "key_rotate_start",
     "keyring_ensure",
     "keyring_path",
+    "policy_shorten_request",
+    "policy_shortens",
     "repository_add",
     "repository_check_start",
     "require",
+    "retention_audit_start",
     "terminal_operator",
     "tier_update",
     "token_create",

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from catalog.models import Backup, ChangeRequest, Instance, LegalHold
+from catalog.selectors.changes import APPROVERS
 from catalog.selectors.retention_facts import retention_facts
 from catalog.services.access import Actor, came_by_token
 from catalog.services.change_request import change_lapse, deletion_payload, hold_payload, payload_hash
@@ -20,11 +21,6 @@ from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops.services.audit import actor_name, audit_record
 
-PERMISSIONS = {
-    ChangeKind.DELETE_BACKUP: "catalog.approve_deletion",
-    ChangeKind.LIFT_HOLD: "catalog.approve_release",
-    ChangeKind.SHORTEN_RETENTION: "catalog.approve_release",
-}
 _WHO = {
     "catalog.approve_deletion": "a Senior DBA or above",
     "catalog.approve_release": "a DBA Lead or an Engineering Manager",
@@ -108,7 +104,7 @@ def _open(change: ChangeRequest) -> ChangeRequest:
 
 
 def _may_approve(person: User, row: ChangeRequest) -> None:
-    permission = PERMISSIONS[ChangeKind(row.kind)]
+    permission = APPROVERS[ChangeKind(row.kind)]
     if not person.has_perm(permission):
         raise ForeseenError(
             "change.not_allowed", f"This takes {_WHO[permission]}.", f"Ask {_WHO[permission]}."

@@ -12,24 +12,21 @@ from typing import Any
 
 from django.db import transaction
 
-from catalog.models import ChangeRequest, Instance
+from catalog.models import ChangeRequest, Instance, Policy
 from catalog.selectors.retention_facts import (
     RULE_FIELDS,
     RetentionFacts,
     retention_facts,
-    rules_for,
     rules_of,
 )
 from catalog.services.access import Actor
 from catalog.services.change_request import change_ask
+from catalog.services.cleaning import check_clean
 from catalog.states import ChangeKind
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine.retention import Decision, RetentionRules, Verdict
 from dataprotect.ops.services.audit import audit_record
-
-POLICY_FIELDS = (*RULE_FIELDS, "stream_logs", "timezone")
-"""What of a policy decides how long something stays."""
 
 _NAMED = 20
 
@@ -43,23 +40,25 @@ def retention_loses(instances: Sequence[Instance], after: RetentionRules) -> lis
     return found
 
 
-def policy_rules(policy: Any, after: Mapping[str, Any]) -> RetentionRules:
-    """The rules of `policy` with the fields of `after` changed."""
-    changed = {name: after.get(name, getattr(policy, name)) for name in POLICY_FIELDS}
-    return rules_of(type("Changed", (), changed))
-
-
-def policy_shortens(policy: Any, after: Mapping[str, Any]) -> list[str]:
+def policy_shortens(policy: Policy, after: Mapping[str, Any]) -> list[str]:
     """What would go earlier if the fields of `after` were changed; empty when nothing would."""
     instances = list(Instance.objects.filter(policy=policy).order_by("name"))
-    return retention_loses(instances, policy_rules(policy, after))
+    values = {name: after.get(name, getattr(policy, name)) for name in RULE_FIELDS}
+    return retention_loses(instances, rules_of(Policy(**values)))
 
 
 def policy_shorten_request(
-    *, actor: Actor, policy: Any, after: Mapping[str, Any], reason: str
+    *, actor: Actor, policy: Policy, after: Mapping[str, Any], reason: str
 ) -> ChangeRequest:
-    """Ask for a change of a policy's retention fields; they change when it is approved."""
-    changed = {name: after[name] for name in POLICY_FIELDS if name in after}
+    """Ask for a change of a policy's retention fields; they change when it is approved.
+
+    Raises `access.denied`, `input.…`.
+    """
+    changed = {name: after[name] for name in RULE_FIELDS if name in after}
+    candidate = Policy.objects.get(pk=policy.pk)
+    for name, value in changed.items():
+        setattr(candidate, name, value)
+    check_clean(candidate)
     payload = {
         "policy": policy.pk,
         "name": policy.name,
@@ -73,20 +72,21 @@ def policy_shorten_request(
     )
 
 
-def assignment_shortens(instance: Instance, policy: Any | None) -> list[str]:
+def assignment_shortens(instance: Instance, policy: Policy | None) -> list[str]:
     """What would go earlier if the instance had `policy` instead of the one it has."""
-    after = RetentionRules(keep_everything=True) if policy is None else rules_of(policy)
-    return retention_loses([instance], after)
+    return retention_loses([instance], rules_of(policy))
 
 
-def assignment_request(*, actor: Actor, instance: Instance, policy: Any | None, reason: str) -> ChangeRequest:
+def assignment_request(
+    *, actor: Actor, instance: Instance, policy: Policy | None, reason: str
+) -> ChangeRequest:
     """Ask that the instance gets another policy; it gets it when that is approved."""
     payload = {
         "instance": instance.pk,
         "name": instance.name,
-        "before": getattr(instance, "policy_id", None),
+        "before": instance.policy_id,
         "after": policy.pk if policy is not None else None,
-        "rules": {name: getattr(policy, name) for name in POLICY_FIELDS} if policy is not None else None,
+        "rules": {name: getattr(policy, name) for name in RULE_FIELDS} if policy is not None else None,
         "loses": assignment_shortens(instance, policy),
     }
     return change_ask(
@@ -107,7 +107,7 @@ def retention_change_stands(change: ChangeRequest) -> bool:
         before = payload["before"].items()
         return policy is not None and all(getattr(policy, name) == old for name, old in before)
     policy = _policy(payload["after"])
-    rules = {name: getattr(policy, name) for name in POLICY_FIELDS} if policy is not None else None
+    rules = {name: getattr(policy, name) for name in RULE_FIELDS} if policy is not None else None
     unchanged = Instance.objects.filter(pk=payload["instance"], policy=payload["before"]).exists()
     return unchanged and rules == payload["rules"]
 
@@ -117,8 +117,7 @@ def retention_change_apply(*, actor: Actor, change: ChangeRequest) -> dict[str, 
     """Do it, in the transaction of the approval. Raises `change.overtaken`."""
     payload = change.payload
     if "policy" in payload:
-        model = Instance._meta.get_field("policy").related_model
-        rows = model.objects.filter(pk=payload["policy"], **payload["before"])  # type: ignore[union-attr]
+        rows = Policy.objects.filter(pk=payload["policy"], **payload["before"])
         done, subject = rows.update(**payload["after"]), f"policy:{payload['policy']}"
     else:
         held = Instance.objects.filter(pk=payload["instance"], policy=payload["before"])
@@ -134,13 +133,12 @@ def retention_change_apply(*, actor: Actor, change: ChangeRequest) -> dict[str, 
     return {"changed": payload["after"]}
 
 
-def _policy(key: int | None) -> Any | None:
-    model = Instance._meta.get_field("policy").related_model
-    return None if key is None else model.objects.filter(pk=key).first()  # type: ignore[union-attr]
+def _policy(key: int | None) -> Policy | None:
+    return None if key is None else Policy.objects.filter(pk=key).first()
 
 
 def _losses(facts: RetentionFacts, after: RetentionRules, now: datetime) -> list[str]:
-    before = rules_for(facts.instance)
+    before = facts.rules
     old, new = facts.decide(now, rules=before), facts.decide(now, rules=after)
     found = [
         f"{facts.instance.name}: {name} goes {end} instead of {was}." for name, end, was in _earlier(old, new)
