@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataprotect.core import steps
+from dataprotect.core import clock, steps
 from dataprotect.core.errors import ForeseenError
+from dataprotect.core.identifiers import new_backup_id
 from dataprotect.core.progress import Reporter, Silent
 from dataprotect.engine import databases
+from dataprotect.engine.base_choice import Choice, choose
 from dataprotect.engine.databases.base import Copied, Engine, Prepared
 from dataprotect.engine.model import BackupRequest, BackupResult, Source
 
@@ -30,6 +33,9 @@ def take_backup(
 ) -> BackupResult:
     """Take one backup and seal it. On any failure nothing is sealed, and the source is left as it was
     found.
+
+    A differential or incremental backup that has nothing to build on becomes a full; the result says so,
+    and why.
     """
     reporter = reporter or Silent()
     began = time.monotonic()
@@ -39,24 +45,52 @@ def take_backup(
     reporter.note(prepared.reader_reason)
     reporter.checkpoint()
     steps.reached("backup.prepared")
-    writer = repository.begin(
+    choice = choose(chosen, request, prepared, repository)
+    if choice.base is None:
+        _refuse_without_room(request, prepared, repository)
+    steps.reached("backup.base_chosen")
+    if choice.reason:
+        reporter.note(choice.reason)
+    request = replace(request, backup_id=request.backup_id or _name(request, choice), type=choice.type)
+    prepared = replace(prepared, base=choice.facts)
+    try:
+        writer = _begin(request, choice, repository, reporter)
+        steps.reached("backup.begun")
+        copied, stored = _write(chosen, request, prepared, writer, choice.base_id, reporter)
+        steps.reached("backup.sealed")
+    finally:
+        if choice.base is not None:
+            choice.base.close()
+    return _result(request, prepared, choice, copied, stored, time.monotonic() - began)
+
+
+def _name(request: BackupRequest, choice: Choice) -> str:
+    return new_backup_id(request.source.name, choice.type, clock.now())
+
+
+def _begin(
+    request: BackupRequest, choice: Choice, repository: Repository, reporter: Reporter
+) -> BackupWriter:
+    return repository.begin(
         request.source.instance_id,
         request.backup_id,
-        type=request.type,
+        type=choice.type,
+        base=choice.base,
         threads=request.threads,
         level=request.compression_level,
         spool=request.spool,
         reporter=reporter,
     )
-    steps.reached("backup.begun")
-    copied, stored = _write(chosen, request, prepared, writer, reporter)
-    steps.reached("backup.sealed")
-    return _result(request, prepared, copied, stored, time.monotonic() - began)
 
 
 def _prepare(engine: Engine, request: BackupRequest, repository: Repository) -> Prepared:
     prepared = engine.prepare(request)
     repository.claim_instance(request.source.instance_id, prepared.identity)
+    return prepared
+
+
+def _refuse_without_room(request: BackupRequest, prepared: Prepared, repository: Repository) -> None:
+    """Only a full can be judged beforehand: nobody knows yet how much has changed since the last one."""
     free = repository.free_bytes()
     if free is not None and free < prepared.estimated_bytes // _BEST_RATIO:
         raise ForeseenError(
@@ -65,11 +99,15 @@ def _prepare(engine: Engine, request: BackupRequest, repository: Repository) -> 
             f"{prepared.estimated_bytes / 1e9:.1f} GB: not even a tenth of it would fit.",
             "Free space or expire backups in this repository, or choose another one.",
         )
-    return prepared
 
 
 def _write(
-    engine: Engine, request: BackupRequest, prepared: Prepared, writer: BackupWriter, reporter: Reporter
+    engine: Engine,
+    request: BackupRequest,
+    prepared: Prepared,
+    writer: BackupWriter,
+    base_id: str,
+    reporter: Reporter,
 ) -> tuple[Copied, int]:
     try:
         writer.attach("instance", _registration(engine, request.source))
@@ -77,7 +115,7 @@ def _write(
         reporter.phase("seal")
         reporter.checkpoint()
         steps.reached("backup.copied")
-        seal = writer.finish(facts=copied.facts)
+        seal = writer.finish(facts={**copied.facts, "base_backup_id": base_id})
     except BaseException:
         writer.abort()
         raise
@@ -104,7 +142,7 @@ def _registration(engine: Engine, source: Source) -> dict[str, Any]:
 
 
 def _result(
-    request: BackupRequest, prepared: Prepared, copied: Copied, stored: int, seconds: float
+    request: BackupRequest, prepared: Prepared, choice: Choice, copied: Copied, stored: int, seconds: float
 ) -> BackupResult:
     return BackupResult(
         backup_id=request.backup_id,
@@ -124,8 +162,10 @@ def _result(
         server_version=prepared.server_version,
         peak_memory=peak_memory(),
         fingerprint_position=copied.fingerprint_position,
+        base_id=choice.base_id,
+        type_reason=choice.reason,
         bad_pages=copied.bad_pages,
-        warnings=(*prepared.warnings, *copied.warnings),
+        warnings=tuple(filter(None, (choice.reason, *prepared.warnings, *copied.warnings))),
     )
 
 

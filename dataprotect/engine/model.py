@@ -87,6 +87,8 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class BackupRequest:
+    """`backup_id` "" means: make one that says what was taken."""
+
     source: Source
     backup_id: str
     type: BackupType = "full"
@@ -95,6 +97,12 @@ class BackupRequest:
     compression_level: int = 3
     exact_count_bytes: int = 1 << 30
     """Tables up to this size are counted exactly for the fingerprint; larger ones are estimated, labelled."""
+    base_id: str = ""
+    """The backup a differential or incremental one is to build on; "" when whoever asks found none."""
+    base_reason: str = ""
+    """Why there is none, in a sentence."""
+    chain_limit: int = 30
+    """A backup never depends on more than this many others; the next one is a full."""
     spool: Path = Path("/tmp")  # noqa: S108  services always pass their own; this is for the bare engine
 
 
@@ -117,6 +125,10 @@ class BackupResult:
     server_version: str
     peak_memory: int
     fingerprint_position: str
+    base_id: str = ""
+    """The backup this one was compared with; "" for a full."""
+    type_reason: str = ""
+    """Why this is a full although another type was asked for, in a sentence."""
     bad_pages: tuple[str, ...] = ()
     """`base/16384/2619 (public.orders) block 7`: pages whose checksum was wrong twice."""
     warnings: tuple[str, ...] = ()

@@ -6,11 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 BLOCK = 1 << 20
 """A block is a BLOCK-aligned range of a file; it carries one XXH3-128 digest."""
 
 CHUNK = 1 << 20
 """The most that one chunk task carries, and so the most that one frame holds decoded."""
+
+PAGE = 8192
+"""Blocks of paged files are compared PAGE by PAGE with the backup that the new one builds on."""
+
+Pages = npt.NDArray[np.bool_]
+"""One value for each page of a block; the last page may be shorter than PAGE."""
 
 EntryKind = Literal["file", "directory", "symlink"]
 BackupKind = Literal["full", "differential", "incremental"]
@@ -64,6 +73,24 @@ class ChunkTask:
     read: Callable[[memoryview], memoryview | None]
 
 
+@dataclass(frozen=True, slots=True)
+class PageTask:
+    """Work for one writer thread: one block of a file whose pages change one by one.
+
+    `read` is that of a ChunkTask. `examine(data, pages)` comes once after it, unless something failed: it
+    looks at those pages (None: at all of them) and returns True when it put `data` right. `newer(data)` says
+    which pages are to be stored even where they equal those of the base.
+    """
+
+    piece: Piece
+    read: Callable[[memoryview], memoryview | None]
+    examine: Callable[[memoryview, Pages | None], bool]
+    newer: Callable[[memoryview], Pages]
+
+
+Task = ChunkTask | PageTask
+
+
 class Located(NamedTuple):
     """Where a part of a block lies. `source` counts the manifest's sources (0: this backup itself),
     `pack` and `frame` count from 1 and 0, `offset` and `stored` are the frame's place in its pack,
@@ -80,10 +107,13 @@ class Located(NamedTuple):
 
 
 class Block(NamedTuple):
-    """XXH3-128 of the block (16 bytes) and its pieces in order: together they are the whole block."""
+    """XXH3-128 of the block (16 bytes) and its pieces in order: together they are the whole block.
+
+    `pages` is where the XXH3-64 of each of its pages lie, one after the other; None for a block without."""
 
     digest: bytes
     pieces: tuple[Located, ...]
+    pages: Located | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from dataprotect.core.progress import Reporter, Silent
 from dataprotect.storage import names
 from dataprotect.storage.backends.base import Backend
+from dataprotect.storage.base import Base, FrameReader
 from dataprotect.storage.checking import check_objects
 from dataprotect.storage.copying import Copier, Packs
 from dataprotect.storage.decoding import DecodeCheck
@@ -51,12 +53,15 @@ class BackupReader:
         return means that everything was there.
         """
         manifest = self._manifest()
-        packs = Packs(
-            self._backend,
-            name=lambda source, pack: self._pack_name(manifest, source, pack),
-            open=lambda source, pack, header: self._open_pack(manifest, source, pack, header),
-        )
-        Copier(packs, sink, threads, reporter or Silent()).run(manifest.files())
+        Copier(self._packs(manifest), sink, threads, reporter or Silent()).run(manifest.files())
+
+    def base(self, spool: Path | None = None) -> Base:
+        """This backup as one that a new backup builds on. Raises DamagedObject for a damaged manifest."""
+        manifest = self._manifest()
+        files = manifest.files()
+        first = list(islice(files, 1))  # with it the manifest's sources are known
+        sources = [(source.backup_id, source.data_key_id) for source in manifest.sources]
+        return Base(sources, chain(first, files), FrameReader(self._packs(manifest)).read, spool)
 
     def verify_checksums(self, reporter: Reporter | None = None, threads: int = 2) -> list[Finding]:
         """Read every stored object back and compare size and SHA-256; the list names each bad object."""
@@ -71,6 +76,13 @@ class BackupReader:
 
     def _manifest(self) -> ManifestReader:
         return ManifestReader(self._backend, self._keys[self.seal.data_key_id], self.seal)
+
+    def _packs(self, manifest: ManifestReader) -> Packs:
+        return Packs(
+            self._backend,
+            name=lambda source, pack: self._pack_name(manifest, source, pack),
+            open=lambda source, pack, header: self._open_pack(manifest, source, pack, header),
+        )
 
     def _key_of(self, data_key_id: str) -> DataKey:
         if data_key_id not in self._keys:

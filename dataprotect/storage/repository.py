@@ -21,6 +21,7 @@ from dataprotect.storage import deleting, names
 from dataprotect.storage.backends import open_backend
 from dataprotect.storage.backends.base import Backend, ObjectExists, ObjectMissing
 from dataprotect.storage.backends.retry import RetryingBackend
+from dataprotect.storage.base import Base
 from dataprotect.storage.deleting import Deleted
 from dataprotect.storage.documents import DamagedObject, open_document, sealed_document
 from dataprotect.storage.keys import wrapping
@@ -34,7 +35,7 @@ from dataprotect.storage.sweeping import sweep_instance
 from dataprotect.storage.writer import BackupWriter
 
 __all__ = [
-    "BackupReader", "BackupWriter", "ChunkTask", "Deleted", "Entry", "FileEntry", "Finding", "Piece",
+    "BackupReader", "BackupWriter", "Base", "ChunkTask", "Deleted", "Entry", "FileEntry", "Finding", "Piece",
     "Repository", "Seal", "Sink",
 ]  # fmt: skip
 
@@ -132,6 +133,7 @@ class Repository:
         *,
         type: BackupKind = "full",
         parents: Sequence[str] = (),
+        base: Base | None = None,
         threads: int = 2,
         level: int = 3,
         pack_bytes: int = PACK_BYTES,
@@ -140,11 +142,15 @@ class Repository:
     ) -> BackupWriter:
         """Reserve the backup's name, make its data key, start the workers.
 
+        parents: backups whose packs may be referred to. base: the backup to compare with (`base`), which
+        brings its own parents; the caller closes it when the writer has ended.
         Raises `backup.exists`, and `repository.unclaimed` before `claim_instance` was called.
         """
         self._for_writing()
         names.check_identifier("backup_id", backup_id)
         self._require_claim(instance_id)
+        if base is not None:
+            parents = [backup for backup, _ in base.sources]
         options = WriteOptions(threads=threads, level=level, pack_bytes=pack_bytes, spool=spool)
         key = wrapping.new_data_key(instance_id)
         sources = [(backup_id, key.key_id)]
@@ -155,7 +161,7 @@ class Repository:
         wrapping.store_wrapped(self.backend, key, self.keyring, 1, purpose=f"backup {backup_id}")
         return BackupWriter(
             self.backend, key, backup_id=backup_id, kind=type, sources=sources, begun=begun,
-            started_at=started_at, options=options, reporter=reporter or Silent(),
+            started_at=started_at, options=options, reporter=reporter or Silent(), base=base,
         )  # fmt: skip
 
     def read(self, instance_id: str, backup_id: str) -> BackupReader:
@@ -164,6 +170,10 @@ class Repository:
         key = wrapping.unwrap(self.backend, instance_id, seal.data_key_id, self.keyring)
         seal.authenticate(key)
         return BackupReader(self.backend, self.keyring, seal, key)
+
+    def base(self, instance_id: str, backup_id: str, spool: Path | None = None) -> Base:
+        """A sealed backup for a new one to build on (`begin`). Raises what `read` does, and DamagedObject."""
+        return self.read(instance_id, backup_id).base(spool)
 
     def seal(self, instance_id: str, backup_id: str) -> Seal:
         """The seal as it lies there, not authenticated (that takes the key). Raises `backup.missing`."""

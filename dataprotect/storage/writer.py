@@ -17,9 +17,10 @@ from dataprotect.core.clock import iso, now
 from dataprotect.core.progress import Reporter
 from dataprotect.storage import names
 from dataprotect.storage.backends.base import Backend
+from dataprotect.storage.base import Base
 from dataprotect.storage.keys.wrapping import DataKey
 from dataprotect.storage.keys.wrapping import folder as key_folder
-from dataprotect.storage.model import BLOCK, CHUNK, BackupKind, ChunkTask, Entry, Located
+from dataprotect.storage.model import BLOCK, CHUNK, BackupKind, ChunkTask, Entry, Located, Task
 from dataprotect.storage.pipeline.frames import MANIFEST
 from dataprotect.storage.pipeline.manifest_lines import (
     Counted,
@@ -29,8 +30,9 @@ from dataprotect.storage.pipeline.manifest_lines import (
     header_line,
 )
 from dataprotect.storage.pipeline.objects import FramedObject, StoredObject
+from dataprotect.storage.pipeline.packing import Destination
 from dataprotect.storage.pipeline.spool import Spool
-from dataprotect.storage.pipeline.workers import Destination, Pipeline, WriteOptions
+from dataprotect.storage.pipeline.workers import Pipeline, WriteOptions
 from dataprotect.storage.seal import FORMAT, Seal, decode_seal, encode_seal
 
 WRITTEN_BY = {"program": "dataprotect", "version": "0.1.0", "format": FORMAT}
@@ -55,6 +57,7 @@ class BackupWriter:
         started_at: str,
         options: WriteOptions,
         reporter: Reporter,
+        base: Base | None = None,
     ) -> None:
         self.instance_id = key.instance_id
         self.backup_id = backup_id
@@ -63,7 +66,9 @@ class BackupWriter:
         self._folder = names.backup_folder(key.instance_id, backup_id)
         self._level = options.level
         self._spool = Spool(options.spool)
-        self._pipeline = Pipeline(Destination(backend, self._folder, key), self._spool, options, reporter)
+        self._base = base
+        to = Destination(backend, self._folder, key)
+        self._pipeline = Pipeline(to, self._spool, options, reporter, base)
         self._sizes = array("q")
         self._waiting: list[tuple[int, Entry]] = []
         self._attachments: list[bytes] = []
@@ -74,19 +79,22 @@ class BackupWriter:
         """The number that the entry's pieces go by. A file needs every block of its size submitted."""
         _check_entry(entry)
         number = len(self._sizes)
+        if self._base is not None:
+            self._base.match(entry.path)
         self._sizes.append(entry.size)
         self._waiting.append((number, entry))
         if len(self._waiting) >= _ENTRIES:
             self._flush()
         return number
 
-    def submit(self, task: ChunkTask) -> None:
-        """Hand over a chunk; waits while the workers are busy. A safe point: the reporter may end the work.
+    def submit(self, task: Task) -> None:
+        """Hand over work; waits while the workers are busy. A safe point: the reporter may end the work.
 
-        Raises what an earlier chunk failed with, and ValueError for pieces that are not whole blocks.
+        What is as in the base is not stored again. Raises what an earlier task failed with, and ValueError
+        for pieces that are not whole blocks.
         """
         total = 0
-        for piece in task.pieces:
+        for piece in task.pieces if isinstance(task, ChunkTask) else (task.piece,):
             if piece.length != self._block_length(piece.number, piece.offset):
                 raise ValueError(f"{piece} is not a whole block of its file")
             total += piece.length
@@ -104,7 +112,7 @@ class BackupWriter:
         if sum(piece.length for piece in pieces) != self._block_length(number, offset):
             raise ValueError("the pieces do not cover the block exactly")
         encoded = json.dumps([list(piece) for piece in pieces], separators=(",", ":"))
-        self._spool.add_blocks([(number, offset // BLOCK, digest, encoded)])
+        self._spool.add_blocks([(number, offset // BLOCK, digest, encoded, "")])
 
     def attach(self, name: str, document: Any) -> None:
         """Keep a JSON document, encrypted, in the manifest. Raises TypeError for what JSON cannot hold."""

@@ -4,6 +4,7 @@ name).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -43,6 +44,8 @@ class Prepared:
     warnings: tuple[str, ...]
     details: Any
     """The engine's own findings, handed back to its `copy`."""
+    base: Mapping[str, Any] | None = None
+    """The facts of the backup that this one builds on; None for a full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,9 @@ class Engine(Protocol):
 
     def prepare(self, request: BackupRequest) -> Prepared:
         """Everything that can refuse a backup before anything is written."""
+
+    def base_problem(self, request: BackupRequest, prepared: Prepared, base: Mapping[str, Any]) -> str | None:
+        """Why a backup with the facts `base` cannot be built on now, in a sentence; None when it can."""
 
     def copy(
         self, request: BackupRequest, prepared: Prepared, writer: BackupWriter, reporter: Reporter

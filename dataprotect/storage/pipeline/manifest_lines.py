@@ -18,6 +18,9 @@ from dataprotect.storage.pipeline.spool import EntryRow, Spool
 FORMAT = 1
 BLOCKS_PER_RECORD = 1024
 """One record holds the blocks of 1 GiB; larger files go on in `blocks` records, so that memory stays flat."""
+_NO_BLOCKS = '"blocks":[]'
+_RECORD_TEXT = 256 << 10
+"""So does a file whose blocks have very many pieces."""
 
 
 @dataclass(slots=True)
@@ -73,16 +76,16 @@ def _file_lines(row: EntryRow, spool: Spool, counted: Counted) -> Iterator[bytes
     counted.blocks += blocks
     rows = spool.blocks(row[0])
     head = json.dumps(_entry(row, digest), separators=(",", ":"))[:-1]
-    yield f'{head},"blocks":[{_next_blocks(rows)}]}}\n'.encode("ascii")
+    yield f"{head},{_next_blocks(rows) or _NO_BLOCKS}}}\n".encode("ascii")
     while more := _next_blocks(rows):
-        yield f'{{"record":"blocks","blocks":[{more}]}}\n'.encode("ascii")
+        yield f'{{"record":"blocks",{more}}}\n'.encode("ascii")
 
 
 def _whole_digest(row: EntryRow, spool: Spool) -> tuple[str, int]:
     """The whole-file digest (hex) and the number of blocks. Raises ValueError when a block is missing."""
     number, path, size = row[0], row[1], row[5]
     digest, expected = xxh3_128(), 0
-    for position, block_digest, _ in spool.blocks(number):
+    for position, block_digest, _, _ in spool.blocks(number):
         if position != expected:
             break
         digest.update(block_digest)
@@ -92,9 +95,19 @@ def _whole_digest(row: EntryRow, spool: Spool) -> tuple[str, int]:
     return digest.hexdigest(), expected
 
 
-def _next_blocks(rows: Iterator[tuple[int, bytes, str]]) -> str:
-    taken = islice(rows, BLOCKS_PER_RECORD)
-    return ",".join([f'["{digest.hex()}",{pieces}]' for _, digest, pieces in taken])
+def _next_blocks(rows: Iterator[tuple[int, bytes, str, str]]) -> str:
+    """The fields `blocks` and, when one block has any, `pages` of the next record; '' after the last."""
+    blocks, pages, length = [], [], 0
+    for _, digest, pieces, hashes in islice(rows, BLOCKS_PER_RECORD):
+        blocks.append(f'["{digest.hex()}",{pieces}]')
+        pages.append(hashes or "null")
+        length += len(pieces)
+        if length >= _RECORD_TEXT:
+            break
+    if not blocks:
+        return ""
+    paged = f',"pages":[{",".join(pages)}]' if any(hashes != "null" for hashes in pages) else ""
+    return f'"blocks":[{",".join(blocks)}]{paged}'
 
 
 def _entry(row: EntryRow, digest: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 import zstandard
@@ -178,8 +179,10 @@ class _Checker:
         if self._file is None:
             raise DamagedObject(self._name, "blocks come before their file")
         found = []
-        for digest, pieces in record["blocks"]:
-            block = Block(bytes.fromhex(digest), tuple([Located(*piece) for piece in pieces]))
+        hashes = record.get("pages") or repeat(None)
+        for (digest, pieces), pages in zip(record["blocks"], hashes, strict=False):
+            where = None if pages is None else Located(*pages)
+            block = Block(bytes.fromhex(digest), tuple([Located(*piece) for piece in pieces]), where)
             if sum([piece.length for piece in block.pieces]) != min(BLOCK, self._file.size - self._seen):
                 raise DamagedObject(self._name, f"the blocks of {self._file.path!r} do not cover it")
             self._seen += BLOCK

@@ -19,11 +19,11 @@ _TABLES = """
 CREATE TABLE entry (number INTEGER PRIMARY KEY, path BLOB NOT NULL, kind TEXT NOT NULL, mode INTEGER NOT NULL,
                     mtime REAL NOT NULL, size INTEGER NOT NULL, link BLOB NOT NULL);
 CREATE TABLE block (file INTEGER, position INTEGER, digest BLOB NOT NULL, pieces TEXT NOT NULL,
-                    PRIMARY KEY (file, position)) WITHOUT ROWID;
+                    pages TEXT NOT NULL, PRIMARY KEY (file, position)) WITHOUT ROWID;
 """
 
-BlockRow = tuple[int, int, bytes, str]
-"""File number, position (offset // BLOCK), digest, pieces as JSON."""
+BlockRow = tuple[int, int, bytes, str, str]
+"""File number, position (offset // BLOCK), digest, pieces as JSON, place of the page hashes as JSON or ''."""
 
 EntryRow = tuple[int, bytes, str, int, float, int, bytes]
 """Number, path, kind, mode, mtime, size, link."""
@@ -67,7 +67,7 @@ class Spool:
     def add_blocks(self, rows: list[BlockRow]) -> None:
         """Raises ValueError when a block was stored twice."""
         try:
-            self._insert("INSERT INTO block VALUES (?,?,?,?)", rows)
+            self._insert("INSERT INTO block VALUES (?,?,?,?,?)", rows)
         except sqlite3.IntegrityError as error:
             raise ValueError("a block of a file was submitted twice") from error
 
@@ -81,10 +81,10 @@ class Spool:
             "SELECT number, path, kind, mode, mtime, size, link FROM entry ORDER BY path"
         )
 
-    def blocks(self, number: int) -> Iterator[tuple[int, bytes, str]]:
-        """Position, digest and pieces of the file's blocks, in order."""
+    def blocks(self, number: int) -> Iterator[tuple[int, bytes, str, str]]:
+        """Position, digest, pieces and page hashes of the file's blocks, in order."""
         yield from self._database.execute(
-            "SELECT position, digest, pieces FROM block WHERE file = ? ORDER BY position", (number,)
+            "SELECT position, digest, pieces, pages FROM block WHERE file = ? ORDER BY position", (number,)
         )
 
     def close(self) -> None:

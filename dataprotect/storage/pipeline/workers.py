@@ -12,21 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import zstandard
-from xxhash import xxh3_128_digest
-
 from dataprotect.core import steps
 from dataprotect.core.progress import Reporter
-from dataprotect.storage import names
-from dataprotect.storage.backends.base import Backend
-from dataprotect.storage.keys.wrapping import DataKey
-from dataprotect.storage.model import BLOCK, CHUNK, ChunkTask
-from dataprotect.storage.pipeline.frames import PACK
-from dataprotect.storage.pipeline.objects import FramedObject, StoredObject, worst_frame
-from dataprotect.storage.pipeline.spool import BlockRow, Spool
+from dataprotect.storage.model import Task
+from dataprotect.storage.pipeline.block_worker import BlockWorker, OldBlocks
+from dataprotect.storage.pipeline.objects import FramedObject, StoredObject
+from dataprotect.storage.pipeline.packing import Destination, PackDoors
+from dataprotect.storage.pipeline.spool import Spool
 
 PACK_BYTES = 64 << 20
-_ROWS = 256
 _PACKS_WAITING = 2
 
 
@@ -44,22 +38,18 @@ class WriteOptions:
             raise ValueError("expected at least one thread, a zstd level of 1-22, packs of 1 KiB or more")
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where a backup's objects go, and under which key. `folder` ends with a slash."""
-
-    backend: Backend
-    folder: str
-    key: DataKey
-
-
 class Pipeline:
     """Start it by building it; end it by exactly one of `close` and `abort`."""
 
     def __init__(
-        self, destination: Destination, spool: Spool, options: WriteOptions, reporter: Reporter
+        self,
+        destination: Destination,
+        spool: Spool,
+        options: WriteOptions,
+        reporter: Reporter,
+        old: OldBlocks | None = None,
     ) -> None:
-        self._shared = _Shared(destination, spool, options, reporter)
+        self._shared = _Shared(destination, spool, options, reporter, old)
         self._ended = False
         self._workers = [
             threading.Thread(target=_work, args=(self._shared,), name=f"storage-writer-{n}", daemon=True)
@@ -71,7 +61,7 @@ class Pipeline:
         for thread in [*self._workers, self._committer]:
             thread.start()
 
-    def submit(self, task: ChunkTask) -> None:
+    def submit(self, task: Task) -> None:
         """Hand over work; waits while the workers are busy. Raises what a worker failed with."""
         self.raise_failure()
         self._shared.tasks.put(task)
@@ -111,11 +101,12 @@ class _Shared:
     spool: Spool
     options: WriteOptions
     reporter: Reporter
+    old: OldBlocks | None
     stored: list[StoredObject] = field(default_factory=list)
     failure: BaseException | None = None
 
     def __post_init__(self) -> None:
-        self.tasks: queue.Queue[ChunkTask | None] = queue.Queue(maxsize=2 * self.options.threads)
+        self.tasks: queue.Queue[Task | None] = queue.Queue(maxsize=2 * self.options.threads)
         self.packs: queue.Queue[FramedObject | None] = queue.Queue(maxsize=_PACKS_WAITING)
         self._lock = threading.Lock()
         self._last_pack = 0
@@ -130,9 +121,16 @@ class _Shared:
             self._last_pack += 1
             return self._last_pack
 
+    def worker(self) -> BlockWorker:
+        doors = PackDoors(self.next_pack_number, self.packs.put)
+        options = self.options
+        return BlockWorker(
+            self.destination, options.pack_bytes, options.level, doors, self.spool, self.reporter, self.old
+        )
+
 
 def _work(shared: _Shared) -> None:
-    worker = _Worker(shared)
+    worker = shared.worker()
     # After a failure the queue is still emptied: whoever waits to submit must not wait for ever.
     while (task := shared.tasks.get()) is not None:
         if shared.failure is None:
@@ -162,73 +160,3 @@ def _guarded(shared: _Shared, action: Callable[[], None]) -> None:
         action()
     except BaseException as error:  # noqa: BLE001  told to the caller by the next submit or close
         shared.fail(error)
-
-
-class _Worker:
-    """One thread's reused buffer, compressor and open pack."""
-
-    def __init__(self, shared: _Shared) -> None:
-        self._shared = shared
-        self._buffer = memoryview(bytearray(CHUNK))
-        self._compressor = zstandard.ZstdCompressor(level=shared.options.level)
-        self._pack: FramedObject | None = None
-        self._number = 0
-        self._rows: list[BlockRow] = []
-
-    def handle(self, task: ChunkTask) -> None:
-        total = sum([piece.length for piece in task.pieces])
-        data = self._read(task, total)
-        pack = self._room_for(total)
-        frame, offset, stored = pack.append(data)
-        where = f"[[0,{self._number},{frame},{offset},{stored},{total}"
-        at = 0
-        for number, start, length in task.pieces:
-            digest = xxh3_128_digest(data[at : at + length])
-            self._rows.append((number, start // BLOCK, digest, f"{where},{at},{length}]]"))
-            at += length
-        if len(self._rows) >= _ROWS:
-            self._flush()
-        self._shared.reporter.advance(total)
-
-    def finish(self) -> None:
-        self._flush()
-        self._close_pack()
-
-    def abort(self) -> None:
-        if self._pack is not None:
-            self._pack.abort()
-            self._pack = None
-
-    def _read(self, task: ChunkTask, total: int) -> memoryview:
-        buffer = self._buffer[:total]
-        data = task.read(buffer)
-        if data is None:
-            return buffer
-        if data.nbytes != total:
-            raise ValueError(f"a chunk task promised {total} bytes and read {data.nbytes}")
-        return data.cast("B") if data.format != "B" else data
-
-    def _room_for(self, plain: int) -> FramedObject:
-        """The open pack, or a new one when the frame might make it too large."""
-        if self._pack is not None and self._pack.size + worst_frame(plain) > self._shared.options.pack_bytes:
-            self._close_pack()
-        if self._pack is None:
-            self._number = self._shared.next_pack_number()
-            to = self._shared.destination
-            self._pack = FramedObject(
-                to.backend, to.folder, names.pack(self._number), kind=PACK, key=to.key,
-                compressor=self._compressor,
-            )  # fmt: skip
-            steps.reached("storage.pack.after_create")
-        return self._pack
-
-    def _close_pack(self) -> None:
-        if self._pack is not None:
-            self._pack.finish()
-            pack, self._pack = self._pack, None
-            self._shared.packs.put(pack)
-
-    def _flush(self) -> None:
-        if self._rows:
-            self._shared.spool.add_blocks(self._rows)
-            self._rows = []

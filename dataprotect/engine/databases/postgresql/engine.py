@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from dataprotect.core.progress import Reporter
 from dataprotect.engine.databases.base import Capabilities, Copied, Prepared
-from dataprotect.engine.databases.postgresql import preflight, probe
-from dataprotect.engine.databases.postgresql.full_backup import FullBackup
+from dataprotect.engine.databases.postgresql import base_check, preflight, probe
+from dataprotect.engine.databases.postgresql.physical_backup import PhysicalBackup
 from dataprotect.engine.model import Address, BackupRequest, DatabaseInfo, Probe, Source
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ class PostgresEngine:
     def prepare(self, request: BackupRequest) -> Prepared:
         return preflight.prepare(request)
 
+    def base_problem(self, request: BackupRequest, prepared: Prepared, base: Mapping[str, Any]) -> str | None:
+        return base_check.problem(request, prepared, base)
+
     def copy(
         self, request: BackupRequest, prepared: Prepared, writer: BackupWriter, reporter: Reporter
     ) -> Copied:
-        return FullBackup(request, prepared, writer, reporter).run()
+        return PhysicalBackup(request, prepared, writer, reporter).run()

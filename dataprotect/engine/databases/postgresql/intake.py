@@ -8,17 +8,25 @@ from functools import partial
 from threading import Condition
 
 from dataprotect.core.progress import Reporter
-from dataprotect.storage.model import BLOCK, ChunkTask, Entry, Piece
+from dataprotect.engine.databases.postgresql.page_checksum import dated_since
+from dataprotect.storage.model import BLOCK, ChunkTask, Entry, Pages, PageTask, Piece
 from dataprotect.storage.writer import BackupWriter
 
 Read = Callable[[memoryview], memoryview | None]
+Examine = Callable[[memoryview, Pages | None], bool]
+"""Looks at the marked pages (None: at all) of what was read; True when it put them right."""
+
 _LOOK_EVERY = 0.2
 
 
 class Intake:
-    """Used by one thread. `between` runs before every chunk: there received log segments are passed on."""
+    """Used by one thread. `between` runs before every chunk: there received log segments are passed on.
 
-    def __init__(self, writer: BackupWriter, reporter: Reporter) -> None:
+    since: the position the base began at. Pages that claim it or a later one are stored whatever they hold.
+    """
+
+    def __init__(self, writer: BackupWriter, reporter: Reporter, since: int = 0) -> None:
+        self.since = since
         self.writer = writer
         self.reporter = reporter
         self.between: Callable[[], None] = lambda: None
@@ -54,8 +62,26 @@ class Intake:
             self._unread += 1
         self.writer.submit(ChunkTask(pieces=pieces, read=partial(self._counted, read)))
 
+    def submit_pages(self, piece: Piece, read: Read, examine: Examine) -> None:
+        """Hand over one block of a main fork, whose pages are compared with the base's one by one."""
+        self.between()
+        with self._changed:
+            self._unread += 1
+        since = self.since
+        self.writer.submit(
+            PageTask(
+                piece=piece,
+                read=read,
+                examine=partial(self._examined, examine),
+                newer=lambda data: dated_since(data, since),
+            )
+        )
+
     def settle(self) -> None:
-        """Wait until every chunk handed over was read (not: stored). Raises what the writer failed with."""
+        """Wait until everything handed over was read and looked at (not: stored).
+
+        Raises what the writer failed with.
+        """
         while True:
             with self._changed:
                 if self._changed.wait_for(lambda: self._unread == 0, timeout=_LOOK_EVERY):
@@ -65,11 +91,19 @@ class Intake:
 
     def _counted(self, read: Read, buffer: memoryview) -> memoryview | None:
         data = read(buffer)
+        self._one_read()
+        return data
+
+    def _examined(self, examine: Examine, data: memoryview, changed: Pages | None) -> bool:
+        righted = examine(data, changed)
+        self._one_read()
+        return righted
+
+    def _one_read(self) -> None:
         with self._changed:
             self._unread -= 1
             if not self._unread:
                 self._changed.notify_all()
-        return data
 
 
 def _at_hand(data: memoryview, _buffer: memoryview) -> memoryview:

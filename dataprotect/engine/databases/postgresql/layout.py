@@ -58,6 +58,12 @@ def relation_file(path: str) -> RelationFile | None:
     return RelationFile(int(found["number"]), found["fork"] or "main", int(found["segment"] or 0))
 
 
+def is_main_fork(path: str) -> bool:
+    """Whether `path` (relative to its root) is data of a relation: no map of it, no fork of another kind."""
+    relation = relation_file(path)
+    return relation is not None and relation.fork == "main"
+
+
 def is_excluded(directory: str, name: str) -> bool:
     """Whether `name` in `directory` stays out. Unlogged relations are a matter of `is_unlogged_data`."""
     if name in EXCLUDED_FILES or name.startswith(EXCLUDED_PREFIXES):

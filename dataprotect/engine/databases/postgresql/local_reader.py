@@ -20,12 +20,12 @@ from threading import Lock
 
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine.databases.postgresql import layout
-from dataprotect.engine.databases.postgresql.intake import Intake
+from dataprotect.engine.databases.postgresql.intake import Examine, Intake
 from dataprotect.engine.databases.postgresql.page_checksum import PAGE_SIZE
 from dataprotect.engine.databases.postgresql.page_inspection import PageInspector
 from dataprotect.engine.databases.postgresql.server import Tablespace
 from dataprotect.engine.databases.postgresql.small_files import LIMIT, SmallFiles
-from dataprotect.storage.model import BLOCK, Piece
+from dataprotect.storage.model import BLOCK, Pages, Piece
 
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -87,8 +87,10 @@ class LocalReader:
 
     def __init__(
         self, directory: Path, tablespaces: tuple[Tablespace, ...], version_directory: str,
-        intake: Intake, inspector: PageInspector,
+        intake: Intake, inspector: PageInspector, paged: bool,
     ) -> None:  # fmt: skip
+        """`paged`: pages are of the size that blocks are compared by."""
+        self._paged = paged
         self._directory, self._tablespaces, self._version = directory, tablespaces, version_directory
         self._intake, self._inspector = intake, inspector
         self._small = SmallFiles(intake, inspector)
@@ -233,22 +235,25 @@ class LocalReader:
         self, root: Root, path: str, descriptor: int, number: int, size: int,
         relation: layout.RelationFile | None,
     ) -> None:  # fmt: skip
-        chunks = -(-size // BLOCK)
-        file = SharedFile(descriptor, chunks, partial(self._wrong, path))
+        file = SharedFile(descriptor, -(-size // BLOCK), partial(self._wrong, path))
         named = f"{root.prefix}/{path}"
+        paged = self._paged and layout.is_main_fork(path)
         for offset in range(0, size, BLOCK):
-            length = min(BLOCK, size - offset)
-            read = partial(self._read_block, file, named, relation, offset)
-            self._intake.submit([Piece(number, offset, length)], read)
+            piece = Piece(number, offset, min(BLOCK, size - offset))
+            examine = partial(self._examine, file, named, relation, offset)
+            if paged:
+                self._intake.submit_pages(piece, partial(_read_block, file, offset), examine)
+            else:
+                self._intake.submit([piece], partial(_read_whole, file, offset, examine))
 
-    def _read_block(
+    def _examine(
         self, file: SharedFile, path: str, relation: layout.RelationFile | None, offset: int,
-        buffer: memoryview,
-    ) -> None:  # fmt: skip
+        data: memoryview, changed: Pages | None,
+    ) -> bool:  # fmt: skip
         try:
-            file.read(buffer, offset)
-            if relation is not None:
-                self._inspector.inspect(path, relation, buffer, offset, file.page)
+            if relation is None:
+                return False
+            return self._inspector.inspect(path, relation, data, offset, file.page, changed)
         finally:
             file.done()
 
@@ -271,3 +276,12 @@ class LocalReader:
             f"The worker could not read {self._directory / path} ({os.strerror(error.errno or 0)}).",
             "Let the worker's user read the data directory, check the disk, or use the streamed reader.",
         )
+
+
+def _read_block(file: SharedFile, offset: int, buffer: memoryview) -> None:
+    file.read(buffer, offset)
+
+
+def _read_whole(file: SharedFile, offset: int, examine: Examine, buffer: memoryview) -> None:
+    file.read(buffer, offset)
+    examine(buffer, None)

@@ -64,23 +64,35 @@ def checksums(data: memoryview | bytes | bytearray, first_block: int) -> npt.NDA
     return _expected(pages, np.arange(first_block, first_block + len(pages), dtype=np.uint64))
 
 
-def wrong_pages(data: memoryview | bytes | bytearray, first_block: int, since: int = 0) -> list[Judgement]:
+def wrong_pages(
+    data: memoryview | bytes | bytearray, first_block: int, since: int = 0, among: Flags | None = None
+) -> list[Judgement]:
     """Every page of `data` that the server would refuse: a wrong checksum, or a "new" page that is not all
-    zero. With `since`, only pages that are new or claim that LSN or a later one are looked at.
+    zero. With `since`, only pages that are new or claim that LSN or a later one are looked at; with `among`,
+    only those that it marks.
 
     The caller decides by LSN which of them may be judged. A partial page at the end is not looked at.
     """
     pages = _as_pages(data)
-    new = (pages[:, 0, 3] >> np.uint32(16)) == 0  # pd_upper, bytes 14-15
+    wanted = np.ones(len(pages), dtype=bool) if among is None else among[: len(pages)]
+    new = wanted & ((pages[:, 0, 3] >> np.uint32(16)) == 0)  # pd_upper, bytes 14-15
     wrong = np.zeros(len(pages), dtype=bool)
     if new.any():
         wrong[new] = pages[new].reshape(int(new.sum()), -1).any(axis=1)
-    dated = np.flatnonzero(~new & (_lsns(pages) >= np.uint64(since)))
+    dated = np.flatnonzero(wanted & ~new & (_lsns(pages) >= np.uint64(since)))
     if len(dated):
         chosen = pages if len(dated) == len(pages) else pages[dated]
         stored = (chosen[:, 0, 2] & np.uint32(0xFFFF)).astype(np.uint16)
         wrong[dated] = stored != _expected(chosen, dated.astype(np.uint64) + np.uint64(first_block))
     return [Judgement(int(index), int(_lsns(pages)[index])) for index in np.flatnonzero(wrong)]
+
+
+def dated_since(data: memoryview | bytes | bytearray, since: int) -> Flags:
+    """Which pages of `data` claim the position `since` or a later one; a partial one at the end always does."""
+    found = np.ones(-(-len(data) // PAGE_SIZE), dtype=bool)
+    pages = _as_pages(data)
+    found[: len(pages)] = _lsns(pages) >= np.uint64(since)
+    return found
 
 
 def _expected(pages: Words, blocks: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:

@@ -35,11 +35,14 @@ class PageInspector:
     log.
 
     A page that claims a position the log has not reached by the end of the backup cannot be newer: it is
-    damaged.
+    damaged. `base_judged`: the backup that this one builds on found all pages sound that it could judge.
     """
 
-    def __init__(self, *, enabled: bool, start: int, blocks_per_segment: int) -> None:
+    def __init__(
+        self, *, enabled: bool, start: int, blocks_per_segment: int, base_judged: bool = False
+    ) -> None:
         self._enabled = enabled
+        self._base_judged = base_judged
         self._start = start
         self._blocks_per_segment = blocks_per_segment
         self._lock = Lock()
@@ -63,29 +66,40 @@ class PageInspector:
         data: memoryview,
         offset: int,
         again: ReadAgain | None,
-    ) -> None:
-        """Look at the pages in `data`, read from `offset`.
+        changed: page_checksum.Flags | None = None,
+    ) -> bool:
+        """Look at the pages in `data`, read from `offset`. True when one of them was put right.
 
+        `changed` marks what differs from the base or is newer than its beginning: the base's judgement on the
+        other pages is as good as a new one, because it was of the same bytes at the same place.
         With `again` every page is judged, and one that was read torn is put right in `data`. Without it (the
         server streams, and checks older pages itself) only those the server does not judge are looked at.
         """
+        among = changed if self._base_judged else None
         first = layout.first_block(relation, self._blocks_per_segment) + offset // PAGE_SIZE
-        for found in self._wrong(data, first, everything=again is not None):
+        righted = False
+        for found in self._wrong(data, first, among, everything=again is not None):
             at = found.index * PAGE_SIZE
             page = Page(path, first + found.index, offset + at, found.lsn)
-            self._judge(page, data[at : at + PAGE_SIZE], again)
+            righted |= self._judge(page, data[at : at + PAGE_SIZE], again)
         with self._lock:
-            self.checked += len(data) // PAGE_SIZE
+            self.checked += len(data) // PAGE_SIZE if among is None else int(among.sum())
+        return righted
 
-    def _wrong(self, data: memoryview, first: int, *, everything: bool) -> list[page_checksum.Judgement]:
+    def _wrong(
+        self, data: memoryview, first: int, among: page_checksum.Flags | None, *, everything: bool
+    ) -> list[page_checksum.Judgement]:
+        if among is not None and not among.any():
+            return []
         if not everything:
-            return page_checksum.wrong_pages(data, first, since=self._start)
+            return page_checksum.wrong_pages(data, first, self._start, among)
         # One thread at a time: two of them would spend longer on handing each other the interpreter, between
         # hundreds of short array operations, than on the sums (2.5 GB/s) themselves.
         with self._summing:
-            return page_checksum.wrong_pages(data, first)
+            return page_checksum.wrong_pages(data, first, among=among)
 
-    def _judge(self, page: Page, data: memoryview, again: ReadAgain | None) -> None:
+    def _judge(self, page: Page, data: memoryview, again: ReadAgain | None) -> bool:
+        """True when `data` was put right."""
         if page.lsn >= self._start:
             self._remember(self._newer, page)
         elif again is None:
@@ -94,6 +108,8 @@ class PageInspector:
             self._remember(self.damaged, page)
         elif len(better) == PAGE_SIZE:
             data[:] = better
+            return True
+        return False
 
     def look_again(self, page: Page, again: ReadAgain) -> bytes | None:
         """The page as a later read shows it sound, newer or gone (short); None when it stays damaged."""

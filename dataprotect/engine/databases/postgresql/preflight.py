@@ -8,7 +8,7 @@ from typing import Literal
 
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine.databases.base import Prepared
-from dataprotect.engine.databases.postgresql import local_access, server
+from dataprotect.engine.databases.postgresql import local_access, server, timeline_history
 from dataprotect.engine.databases.postgresql.connection import connect, foreseen
 from dataprotect.engine.databases.postgresql.connection_errors import where
 from dataprotect.engine.databases.postgresql.page_checksum import PAGE_SIZE
@@ -23,17 +23,13 @@ class Details:
     rights: server.Rights
     tablespaces: tuple[server.Tablespace, ...]
     directory: Path | None
+    position: str
+    history: timeline_history.History
 
 
 def prepare(request: BackupRequest) -> Prepared:
     """Look at the server and choose the reader. Raises ForeseenError for what forbids a backup."""
     address = request.source.address
-    if request.type != "full":
-        raise ForeseenError(
-            "backup.type_unavailable",
-            f"A {request.type} backup of PostgreSQL cannot be taken yet; only full backups can.",
-            "Choose the type full.",
-        )
     with connect(address, statement_timeout=60) as connection, foreseen(address, "preparing the backup"):
         facts = server.facts(connection)
         rights = server.rights(connection)
@@ -52,6 +48,8 @@ def prepare(request: BackupRequest) -> Prepared:
                 rights,
                 server.tablespaces(connection),
                 access.directory if reader == "local" else None,
+                server.current_position(connection, facts.in_recovery),
+                timeline_history.ask(address, facts.timeline),
             ),
         )
 

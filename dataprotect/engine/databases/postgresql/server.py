@@ -11,7 +11,9 @@ from dataprotect.engine.databases.postgresql.connection import Connection
 
 _FACTS = """
 SELECT current_setting('server_version'), current_setting('server_version_num')::int,
-       s.system_identifier::text, c.timeline_id,
+       s.system_identifier::text,
+       CASE WHEN pg_is_in_recovery() THEN c.timeline_id
+            ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END,
        current_setting('data_checksums') = 'on', current_setting('block_size')::int,
        (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'),
        (SELECT setting::bigint FROM pg_settings WHERE name = 'segment_size'),
@@ -22,6 +24,7 @@ SELECT current_setting('server_version'), current_setting('server_version_num'):
        'PG_' || current_setting('server_version_num')::int / 10000 || '_' || s.catalog_version_no
   FROM pg_control_system() s, pg_control_checkpoint() c
 """
+# After a promotion pg_control_checkpoint names the old timeline until the first checkpoint on the new one.
 _RIGHTS = """
 SELECT r.rolsuper, r.rolsuper OR r.rolreplication,
        has_function_privilege('pg_backup_start(text,boolean)', 'EXECUTE'),

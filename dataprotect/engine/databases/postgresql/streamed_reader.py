@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from dataprotect.engine.databases.postgresql import layout, lsn, server_findings
 from dataprotect.engine.databases.postgresql.buffers import BufferPool
-from dataprotect.engine.databases.postgresql.intake import Intake, Read
+from dataprotect.engine.databases.postgresql.intake import Examine, Intake, Read
 from dataprotect.engine.databases.postgresql.page_inspection import PageInspector
 from dataprotect.engine.databases.postgresql.replication import Ended, Replication, table
 from dataprotect.engine.databases.postgresql.small_files import LIMIT, SmallFiles
 from dataprotect.engine.databases.postgresql.tar_stream import TarDamaged, TarMember, TarParser
-from dataprotect.storage.model import BLOCK, Piece
+from dataprotect.storage.model import BLOCK, Pages, Piece
 
 _DOING = "streaming the base backup"
 _TICK = 0.5
@@ -34,8 +35,9 @@ class Started:
 class StreamedReader:
     """`start`, then `read` with what was learnt from it; `read` returns the backup's end position."""
 
-    def __init__(self, replication: Replication, label: str) -> None:
-        self._replication = replication
+    def __init__(self, replication: Replication, label: str, paged: bool) -> None:
+        """`paged`: pages are of the size that blocks are compared by."""
+        self._replication, self._paged = replication, paged
         self._label = label.replace("'", "''")
 
     def start(self) -> Started:
@@ -59,7 +61,7 @@ class StreamedReader:
 
     def read(self, started: Started, intake: Intake, inspector: PageInspector) -> int:
         """Take the whole stream; returns the end position in bytes."""
-        archives = _Archives(started.tablespaces, intake, inspector)
+        archives = _Archives(started.tablespaces, intake, inspector, self._paged)
         while not isinstance(message := self._replication.receive(_TICK), Ended):
             if message is None:
                 intake.reporter.checkpoint()
@@ -88,9 +90,11 @@ class StreamedReader:
 class _Archives:
     """The archives inside the stream: one per tablespace, the data directory's last."""
 
-    def __init__(self, tablespaces: dict[int, str], intake: Intake, inspector: PageInspector) -> None:
+    def __init__(
+        self, tablespaces: dict[int, str], intake: Intake, inspector: PageInspector, paged: bool
+    ) -> None:
         self._tablespaces, self._intake = tablespaces, intake
-        self._contents = _Contents(intake, inspector)
+        self._contents = _Contents(intake, inspector, paged)
         self._parser: TarParser | None = None
 
     def take(self, message: memoryview) -> None:
@@ -133,8 +137,8 @@ class _Archives:
 class _Contents:
     """What the parser finds, assembled into chunks: small files share one, large ones fill pooled buffers."""
 
-    def __init__(self, intake: Intake, inspector: PageInspector) -> None:
-        self._intake, self._inspector = intake, inspector
+    def __init__(self, intake: Intake, inspector: PageInspector, paged: bool) -> None:
+        self._intake, self._inspector, self._paged = intake, inspector, paged
         self._small = SmallFiles(intake, inspector)
         self._pool = BufferPool()
         self._prefix = ""
@@ -189,7 +193,12 @@ class _Contents:
     def _block(self) -> None:
         length = self._filled
         piece = Piece(self._number, self._done, length)
-        self._intake.submit([piece], self._handing_over(self._buffer, length))
+        read = self._handing_over(self._buffer, length)
+        examine = partial(self._examine, self._path, self._relation, self._done)
+        if self._paged and layout.is_main_fork(self._member.name):
+            self._intake.submit_pages(piece, read, examine)
+        else:
+            self._intake.submit([piece], partial(_examined, read, examine))
         self._done += length
         if self._done < self._member.size:
             self._next_target()
@@ -201,14 +210,22 @@ class _Contents:
         self._target = None
 
     def _handing_over(self, source: bytearray, length: int) -> Read:
-        path, relation, offset = self._path, self._relation, self._done
-        pool, inspector = self._pool, self._inspector
+        pool = self._pool
 
         def read(_buffer: memoryview) -> memoryview:
             pool.lend(source)
-            data = memoryview(source)[:length]
-            if relation is not None:
-                inspector.inspect(path, relation, data, offset, None)
-            return data
+            return memoryview(source)[:length]
 
         return read
+
+    def _examine(
+        self, path: str, relation: layout.RelationFile | None, offset: int, data: memoryview,
+        changed: Pages | None,
+    ) -> bool:  # fmt: skip
+        return relation is not None and self._inspector.inspect(path, relation, data, offset, None, changed)
+
+
+def _examined(read: Read, examine: Examine, buffer: memoryview) -> memoryview | None:
+    data = read(buffer)
+    examine(buffer if data is None else data, None)
+    return data

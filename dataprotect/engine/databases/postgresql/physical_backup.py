@@ -1,5 +1,6 @@
-"""One full backup of a PostgreSQL server into a backup writer: the order in which everything has to
-happen.
+"""One backup of a PostgreSQL server into a backup writer: the order in which everything has to happen.
+
+Each type reads everything. What equals the backup it builds on is left out by the writer, page by page.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataprotect.engine.databases.postgresql import (
     lsn,
     server,
     server_record,
+    timeline_history,
 )
 from dataprotect.engine.databases.postgresql.backup_mode import BackupMode
 from dataprotect.engine.databases.postgresql.connection import Connection, connect, foreseen
@@ -32,12 +34,13 @@ from dataprotect.engine.databases.postgresql.streamed_reader import StreamedRead
 from dataprotect.engine.databases.postgresql.wal import WalReceiver
 from dataprotect.engine.databases.postgresql.wal_intake import WalIntake
 from dataprotect.engine.model import BackupRequest
+from dataprotect.storage.model import PAGE
 
 if TYPE_CHECKING:
     from dataprotect.storage.writer import BackupWriter
 
 
-class FullBackup:
+class PhysicalBackup:
     """`run` once. Backup mode and slot end with their connections, whatever happens."""
 
     def __init__(
@@ -48,7 +51,9 @@ class FullBackup:
         self._writer, self._reporter = writer, reporter
         self._address = request.source.address
         self._label = f"dataprotect {request.backup_id}"
-        self._intake = Intake(writer, reporter)
+        self._base = prepared.base or {}
+        since = lsn.parse(str(self._base["start_position"])) if self._base else 0
+        self._intake = Intake(writer, reporter, since)
 
     def run(self) -> Copied:
         """Reserve the log, copy, take the fingerprint, store the log up to it."""
@@ -80,6 +85,7 @@ class FullBackup:
             reader = LocalReader(
                 self._details.directory, self._details.tablespaces,
                 self._details.facts.version_directory, self._intake, self._inspector,
+                self._paged,
             )  # fmt: skip
             reader.read()
             # Threads may still be reading: what they read after the end of backup mode could be torn for
@@ -96,7 +102,7 @@ class FullBackup:
 
     def _streamed(self) -> tuple[int, int]:
         with Replication(self._address, "dataprotect backup", self._reporter.checkpoint) as replication:
-            reader = StreamedReader(replication, self._label)
+            reader = StreamedReader(replication, self._label, self._paged)
             self._reporter.phase("checkpoint")
             started = reader.start()
             steps.reached("backup.mode_started")
@@ -106,12 +112,17 @@ class FullBackup:
             steps.reached("backup.data_read")
         return started.position, stop
 
+    @property
+    def _paged(self) -> bool:
+        return self._details.facts.block_size == PAGE == PAGE_SIZE
+
     def _begin(self, start: int, expected_bytes: int) -> None:
         facts = self._details.facts
         self._inspector = PageInspector(
             enabled=facts.checksums and facts.block_size == PAGE_SIZE,
             start=start,
             blocks_per_segment=facts.blocks_per_segment,
+            base_judged=bool(self._base.get("pages_judged")),
         )
         self._log.start(start)
         steps.reached("backup.log_following")
@@ -147,6 +158,7 @@ class FullBackup:
             self._inspector.conclude(stop)
             unread = bad_pages.second_look(connection, self._inspector)
         damaged = bad_pages.describe(self._address, self._inspector.damaged)
+        judged = self._details.facts.checksums and not (damaged or unread or self._inspector.uncounted)
         warnings = tuple(self._warnings(spaces, damaged, bad_pages.describe(self._address, unread)))
         self._writer.attach("findings", {"bad_pages": damaged, "warnings": warnings})
         return Copied(
@@ -158,7 +170,8 @@ class FullBackup:
             stop_position=lsn.text(stop),
             fingerprint_position=taken.position,
             timeline=self._details.facts.timeline,
-            facts=self._facts(started_at, stopped_at, start, stop, taken) | {"bad_pages": len(damaged)},
+            facts=self._facts(started_at, stopped_at, start, stop, taken)
+            | {"bad_pages": len(damaged), "pages_judged": judged},
             bad_pages=damaged,
             warnings=warnings,
         )
@@ -171,6 +184,7 @@ class FullBackup:
             "engine": "postgresql",
             "system_identifier": facts.system_identifier,
             "timeline": facts.timeline,
+            timeline_history.FACT: timeline_history.as_fact(self._details.history),
             "start_position": lsn.text(start),
             "stop_position": lsn.text(stop),
             "fingerprint_position": taken.position,
