@@ -50,7 +50,7 @@ class LogWriter:
             for each in reversed(streams.read_streams(self._backend, instance_id, []))
             if each.lineage == stream.lineage
         ]
-        self._slices: dict[str, list[tuple[str, int]]] = {}
+        self._slices: dict[str, list[LogObject]] = {}
         self._stored_end = self._look()
 
     @classmethod
@@ -101,6 +101,12 @@ class LogWriter:
         """
         return self._stored_end
 
+    def stored_history(self, timeline: int) -> bytes:
+        """What is stored as the history of the timeline in this lineage; empty when nothing is."""
+        for item in self._stored_as(layout.history_name(timeline)):
+            return LogReader(self._repository, self.instance_id).content(item)
+        return b""
+
     def ship_segment(self, segment: str, read: ReadPlain, heartbeats: Sequence[Heartbeat] = ()) -> Shipped:
         """A complete segment; the slices it is made of go once it is durable. Raises `logs.different`."""
         start = layout.segment_start(segment, self.stream.segment_size)
@@ -120,8 +126,23 @@ class LogWriter:
         start, end = begin + offset, begin + end_offset
         name = layout.slice_name(segment, offset, end_offset)
         stored = self._ship("slice", name, segment, start, end, read, heartbeats)
-        self._slices.setdefault(segment, []).append((self._folder + name, stored))
+        timeline = layout.segment_timeline(segment)
+        self._slices.setdefault(segment, []).append(
+            LogObject(self.stream, self._folder + name, "slice", segment, timeline, start, end, stored)
+        )
         return self._shipped("slice", segment, start, end, stored, heartbeats)
+
+    def compare_slices(self, segment: str, read: ReadPlain, length: int) -> None:
+        """The first `length` bytes of the segment were received again: do they agree with its stored slices?
+
+        `read` counts from the segment's start. Raises `logs.different`.
+        """
+        begin = layout.segment_start(segment, self.stream.segment_size)
+        for item in self._slices.get(segment, []):
+            if item.end - begin <= length:
+                header = LogReader(self._repository, self.instance_id).header(item)
+                if header.sha256 != framing.digest(part(read, item.start - begin), item.end - item.start):
+                    raise DifferentLog(item.name)
 
     def ship_history(self, timeline: int, content: bytes) -> Shipped:
         """A timeline's history file. Raises `logs.different`, `logs.no_history`."""
@@ -196,7 +217,7 @@ class LogWriter:
         mine = [item for item in every if item.stream.lineage == self.stream.lineage]
         for item in mine:
             if item.kind == "slice":
-                self._slices.setdefault(item.segment, []).append((item.name, item.size))
+                self._slices.setdefault(item.segment, []).append(item)
         for segment in {item.segment for item in mine if item.kind == "wal"} & set(self._slices):
             self._drop_slices(segment)
         found = stretches(mine)
@@ -207,9 +228,9 @@ class LogWriter:
     def _drop_slices(self, segment: str) -> int:
         """Their stored bytes. Those of another collector go when a writer is opened next."""
         removed = 0
-        for name, size in self._slices.pop(segment, []):
-            self._backend.delete(name)
-            removed += size
+        for item in self._slices.pop(segment, []):
+            self._backend.delete(item.name)
+            removed += item.size
         return removed
 
     def _shipped(
@@ -218,6 +239,11 @@ class LogWriter:
     ) -> Shipped:  # fmt: skip
         timeline = layout.segment_timeline(segment)
         return Shipped(kind, self.stream.lineage, timeline, start, end, stored, tuple(heartbeats), removed)
+
+
+def part(read: ReadPlain, start: int) -> ReadPlain:
+    """The same, counted from `start`."""
+    return lambda offset, length: read(start + offset, length)
 
 
 def parents(history: bytes) -> list[tuple[int, str]]:

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from dataprotect.core.errors import ForeseenError
-from dataprotect.engine.databases.postgresql import wal
+from dataprotect.storage.logs.layout import segment_name
 from dataprotect.engine.databases.postgresql.replication import ENDED, Replication
 from dataprotect.engine.databases.postgresql.streamed_reader import StreamedReader
 from tests.engine.postgresql.conftest import address_of
@@ -81,4 +81,4 @@ def test_a_quote_in_the_label_stays_a_quote(postgres15: PostgresServer) -> None:
     ],
 )
 def test_segment_names(position: int, size: int, name: str) -> None:
-    assert wal.segment_name(1, position, size) == name
+    assert segment_name(1, position, size) == name

@@ -116,6 +116,21 @@ class Replication:
         except psycopg.Error:
             raise lost(self._address, self._doing) from None
 
+    def end_copy(self) -> list[list[str | None]]:
+        """After `receive` said ENDED on a two-way stream: end our side too; the rows that follow, if any.
+
+        Raises what the server ended it with, when that was an error.
+        """
+        found: list[list[str | None]] = []
+        while (result := self.result()) is not None:
+            if result.status == pq.ExecStatus.COPY_IN:
+                with foreseen(self._address, self._doing):
+                    self._pgconn.put_copy_end()
+                    self._flush()
+            else:
+                found.extend(table(result))
+        return found
+
     def _consume(self) -> None:
         self._pgconn.consume_input()
         if self._pgconn.status != pq.ConnStatus.OK:

@@ -7,45 +7,21 @@ from __future__ import annotations
 import os
 import queue
 import secrets
-import struct
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from dataprotect.core.errors import ForeseenError
-from dataprotect.engine.databases.postgresql import lsn
+from dataprotect.engine.databases.postgresql import lsn, wal_protocol
 from dataprotect.engine.databases.postgresql.replication import Ended, Replication
+from dataprotect.engine.databases.postgresql.wal_protocol import Keepalive, Segment
 from dataprotect.engine.model import Address
 
 _DOING = "receiving the log"
 _STATUS_EVERY = 5.0
 _TICK = 0.1
-_POSTGRES_EPOCH = 946_684_800
 _FINISH_TIMEOUT = 300.0
-_WAL_DATA = struct.Struct(">cQQq")
-_KEEPALIVE = struct.Struct(">cQqB")
-_STATUS = struct.Struct(">cQQQqB")
-
-
-def segment_name(timeline: int, position: int, segment_size: int) -> str:
-    """The file name of the segment that holds `position`."""
-    number = position // segment_size
-    per_file = (1 << 32) // segment_size
-    return f"{timeline:08X}{number // per_file:08X}{number % per_file:08X}"
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A received segment of full size, its end zero where the log ended. Whoever takes it closes
-    `descriptor`.
-    """
-
-    name: str
-    size: int
-    descriptor: int
 
 
 class WalReceiver:
@@ -85,11 +61,7 @@ class WalReceiver:
     def start(self, position: int) -> None:
         """Receive from the beginning of the segment that holds `position`, in a thread of its own."""
         self._position = position - position % self._segment_size
-        self._replication.send(
-            f"START_REPLICATION SLOT {self.slot} PHYSICAL {lsn.text(self._position)}"
-            f" TIMELINE {self._timeline}",
-            _DOING,
-        )
+        self._replication.send(wal_protocol.start_command(self.slot, self._position, self._timeline), _DOING)
         self._replication.result()
         self._thread = threading.Thread(target=self._run, name="wal receiver", daemon=True)
         self._thread.start()
@@ -164,18 +136,20 @@ class WalReceiver:
 
     def _take(self, message: memoryview) -> bool:
         """Handle one message; True when the server wants to hear from us."""
-        if message[0] == ord("w"):
-            _, start, _, _ = _WAL_DATA.unpack_from(message)
-            if start != self._position:
-                raise _ended(self._position)
-            self._store(message[_WAL_DATA.size :])
-            return False
-        return bool(_KEEPALIVE.unpack_from(message)[3])
+        found = wal_protocol.parse(message)
+        if isinstance(found, Keepalive):
+            return found.reply
+        if found.start != self._position:
+            raise _ended(self._position)
+        self._store(found.payload)
+        return False
 
     def _store(self, data: memoryview) -> None:
         while data:
             if self._open is None:
-                self._open = self._new_segment()
+                self._open = wal_protocol.new_segment(
+                    self._spool, self._timeline, self._position, self._segment_size
+                )
             offset = self._position % self._segment_size
             part = data[: self._segment_size - offset]
             written = os.pwrite(self._open.descriptor, part, offset)
@@ -184,21 +158,13 @@ class WalReceiver:
             if self._position % self._segment_size == 0:
                 self._complete()
 
-    def _new_segment(self) -> Segment:
-        # A file without a name: nothing is left of it, whatever kills this process.
-        with tempfile.TemporaryFile(dir=self._spool, buffering=0) as file:
-            os.ftruncate(file.fileno(), self._segment_size)
-            name = segment_name(self._timeline, self._position, self._segment_size)
-            return Segment(name, self._segment_size, os.dup(file.fileno()))
-
     def _complete(self) -> None:
         if self._open is not None:
             self._ready.put(self._open)
             self._open = None
 
     def _report(self) -> None:
-        now = int((time.time() - _POSTGRES_EPOCH) * 1_000_000)
-        self._replication.reply(_STATUS.pack(b"r", self._position, self._position, 0, now, 0))
+        self._replication.reply(wal_protocol.status(self._position, self._position))
 
     def _pulse(self) -> None:
         if self._stop.is_set():

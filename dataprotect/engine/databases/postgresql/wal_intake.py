@@ -9,7 +9,8 @@ from functools import partial
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine.databases.postgresql.intake import Intake
 from dataprotect.engine.databases.postgresql.local_reader import SharedFile
-from dataprotect.engine.databases.postgresql.wal import Segment, WalReceiver
+from dataprotect.engine.databases.postgresql.wal import WalReceiver
+from dataprotect.engine.databases.postgresql.wal_protocol import Segment
 from dataprotect.storage.model import BLOCK, Piece
 
 _FOLDER = "pgdata/pg_wal"
