@@ -10,8 +10,9 @@ from django.db.models import Q, QuerySet
 from catalog import states
 from catalog.models import Backup, Instance, Repository, Tier, Verification
 from catalog.selectors import instances_visible, repository_list
+from dataprotect.ops.alert_states import AlertState, Severity
 from dataprotect.ops.forms import HouseForm
-from dataprotect.ops.models import Job
+from dataprotect.ops.models import Alert, Job
 from dataprotect.ops.states import STATES
 
 _MOST_INSTANCES = 500
@@ -101,3 +102,23 @@ class JobFilter(HouseFilter):
         visible = instances_visible(user=self.request.user)
         found = visible.filter(of_instance(value, "")).order_by("name")[:_MOST_INSTANCES]
         return rows.filter(subject__in=[instance.subject for instance in found])
+
+
+class AlertFilter(HouseFilter):
+    q = filters.CharFilter(field_name="title", lookup_expr="icontains", label="Alert")
+    state = filters.ChoiceFilter(
+        method="in_state", choices=[("all", "All"), *AlertState.choices], empty_label="Not over"
+    )
+    severity = filters.ChoiceFilter(choices=Severity.choices, empty_label="All")
+    owner = filters.ChoiceFilter(
+        method="owned", choices=[("me", "Mine"), ("nobody", "Nobody's")], empty_label="All", label="Owner"
+    )
+
+    class Meta(HouseFilter.Meta):
+        model = Alert
+
+    def in_state(self, rows: QuerySet[Alert], name: str, value: str) -> QuerySet[Alert]:
+        return rows if value == "all" else rows.filter(state=value)
+
+    def owned(self, rows: QuerySet[Alert], name: str, value: str) -> QuerySet[Alert]:
+        return rows.filter(owner=self.request.user) if value == "me" else rows.filter(owner=None)

@@ -1,7 +1,8 @@
 """The columns of the catalog's lists."""
 
+from catalog.tables.alerts import AlertTable
 from catalog.tables.backups import BackupTable, VerificationTable
 from catalog.tables.instances import InstanceTable, RepositoryTable
 from catalog.tables.jobs import JobTable
 
-__all__ = ["BackupTable", "InstanceTable", "JobTable", "RepositoryTable", "VerificationTable"]
+__all__ = ["AlertTable", "BackupTable", "InstanceTable", "JobTable", "RepositoryTable", "VerificationTable"]

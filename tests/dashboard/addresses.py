@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import reverse
 
 from catalog.models import Backup, Instance, Verification
-from dataprotect.ops.models import AuditEvent, Job
+from dataprotect.ops.models import Alert, AlertChannel, AuditEvent, Job
 
 LISTS = (
     "overview",
@@ -15,10 +15,12 @@ LISTS = (
     "jobs",
     "repositories",
     "audit",
+    "alerts",
+    "channels",
     "health",
     "preferences",
 )
-FORMS = ("instance_add", "repository_add", "key_rotate", "stop_raise", "stop_lift")
+FORMS = ("instance_add", "repository_add", "key_rotate", "stop_raise", "stop_lift", "channel_add")
 
 
 def details() -> dict[str, str]:
@@ -35,6 +37,19 @@ def details() -> dict[str, str]:
         "job": reverse("job", args=[job.pk]),
         "job_progress": reverse("job_progress", args=[job.pk]),
         "repository": reverse("repository", args=["cellar"]),
+    } | of_alerts()
+
+
+def of_alerts() -> dict[str, str]:
+    alert = Alert.objects.filter(subject=Instance.objects.get(name="orders").subject).first()
+    assert alert
+    return {"alert": reverse("alert", args=[alert.pk])}
+
+
+def alert_actions() -> dict[str, str]:
+    alert, channel = of_alerts()["alert"], AlertChannel.objects.get(name="on-call")
+    return {f"alert_{verb}": f"{alert}{verb}/" for verb in ("acknowledge", "snooze", "assign", "resolve")} | {
+        f"channel_{verb}": reverse(f"channel_{verb}", args=[channel.pk]) for verb in ("test", "remove")
     }
 
 
@@ -64,4 +79,4 @@ def actions() -> dict[str, str]:
         "repository_check": reverse("repository_check", args=["cellar"]),
         "audit_prove": reverse("audit_prove"),
         "logout": reverse("logout"),
-    }
+    } | alert_actions()

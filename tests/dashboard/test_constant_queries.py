@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from catalog.services.instance_refresh import instance_refresh
 from dataprotect.core import clock
 from dataprotect.ops.services.audit import audit_record
-from tests.dashboard import addresses, seed
+from tests.dashboard import addresses, seed, seed_alerts
 
 FEW, MANY = 5, 200
 
@@ -26,6 +26,7 @@ def grow(start: int, end: int) -> None:
         seed.verification(made, now)
         seed.databases(one, now)
         seed.job(one, now, "failed" if number % 2 else "running", error_message="It failed.")
+        seed_alerts.alert(one, "rpo_breached", now)
         audit_record(actor="dba", verb="instance.added", subject=one)
         instance_refresh(one)
 
@@ -47,7 +48,8 @@ def test_pages_ask_as_often_for_many_instances_as_for_few(role: str):
     user = seed.person("one", role)
     grow(0, FEW)
     if role == "DBA":
-        user.user_permissions.add(seed_permission("view_auditevent"))
+        for right in ("view_auditevent", "view_alertchannel"):
+            user.user_permissions.add(seed_permission(right))
         see_all(user)
     client = Client()
     client.force_login(user)

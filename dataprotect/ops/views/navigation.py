@@ -19,14 +19,18 @@ class Entry(NamedTuple):
     """Value of `aria-current`: `page` on the page itself, `true` on a page below it, or empty."""
 
 
-PAGES = (
-    ("Overview", "overview", "overview"),
-    ("Instances", "server", "instances"),
-    ("Backups", "backup", "backups"),
-    ("Verification", "check-list", "verifications"),
-    ("Jobs", "job", "jobs"),
-    ("Repositories and keys", "vault", "repositories"),
-    ("Audit", "audit", "audit"),
+class Group(NamedTuple):
+    """Entries that belong together; the first group has no word."""
+
+    word: str
+    entries: list[Entry]
+
+
+GROUPS = (
+    ("", (("Overview", "overview", "overview"), ("Alerts", "bell", "alerts"))),
+    ("Protect", (("Instances", "server", "instances"), ("Backups", "backup", "backups"))),
+    ("Prove", (("Verification", "check-list", "verifications"), ("Audit", "audit", "audit"))),
+    ("Run", (("Jobs", "job", "jobs"), ("Repositories and keys", "vault", "repositories"))),
 )
 
 
@@ -35,13 +39,26 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     if not getattr(request, "user", None) or not request.user.is_authenticated:
         return {"theme": "system"}
     return {
-        "navigation": [_entry(request.path, *page) for page in PAGES if _may_open(request.user, page)],
+        "navigation": _groups(request),
         "theme": getattr(request, "preference", Preference()).theme,
         "stop_reason": (stop.stop_reason() or "").rstrip(". "),
     }
 
 
-NEEDS = {"audit": "ops.view_auditevent", "repositories": "catalog.view_repository"}
+def _groups(request: HttpRequest) -> list[Group]:
+    """What the person may open; a group of which nothing is left is left out."""
+    groups = [
+        Group(word, [_entry(request.path, *page) for page in pages if _may_open(request.user, page)])
+        for word, pages in GROUPS
+    ]
+    return [group for group in groups if group.entries]
+
+
+NEEDS = {
+    "audit": "ops.view_auditevent",
+    "repositories": "catalog.view_repository",
+    "alerts": "ops.view_alert",
+}
 
 
 def _may_open(user: Any, page: tuple[str, str, str]) -> bool:

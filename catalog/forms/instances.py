@@ -1,4 +1,4 @@
-"""Forms of the catalog. A field has the validator that API and commands use too; services check again."""
+"""Forms about repositories, instances and the rights on them."""
 
 from __future__ import annotations
 
