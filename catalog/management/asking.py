@@ -21,6 +21,6 @@ def asked(change: ChangeRequest) -> dict[str, Any]:
 def asked_in_words(answer: dict[str, Any]) -> list[str]:
     return [
         f"Asked for: {answer['title']} (request {answer['change']}).",
-        f"{answer['approvals_needed']} persons must approve it in the dashboard until {answer['expires_at']}.",
+        f"{answer['approvals_needed']} must approve it in the dashboard until {answer['expires_at']}.",
         "Whoever asks at a terminal could be anybody, and counts for none of them.",
     ]

@@ -300,11 +300,14 @@ class Repository:
         return StoredObject(names.BEGUN, len(data), hashlib.sha256(data).hexdigest())
 
     def _refuse_leaving_parents(self, instance_id: str, backup_id: str, parents: Sequence[str]) -> None:
-        """Only now that the reservation names them: a deletion that begins from here on sees it."""
-        leaving = [parent for parent in parents if deleting.is_marked(self.backend, instance_id, parent)]
-        if leaving:
+        """Their seals are looked at again, now that the reservation names them: a deletion that begins from
+        here on sees it, and one that began before is seen here."""
+        try:
+            for parent in parents:
+                self.seal(instance_id, parent)
+        except ForeseenError:
             self.backend.delete(names.backup_folder(instance_id, backup_id) + names.BEGUN)
-            raise _gone(instance_id, leaving[0])
+            raise
 
     def _require_claim(self, instance_id: str) -> None:
         """Without a marker nobody could tell that two clusters write to one folder."""
