@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             name="bandwidth_limit",
             field=models.PositiveBigIntegerField(
                 blank=True,
-                help_text="Bytes per second of one job; empty: as fast as it goes",
+                help_text="Bytes per second of all jobs at once, shared evenly; empty: as fast as it goes",
                 null=True,
                 validators=[django.core.validators.MinValueValidator(65536)],
             ),
@@ -310,7 +310,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "subject",
-                    models.CharField(help_text="`instance:7`, `repository:2` or `policy:3`", max_length=64),
+                    models.CharField(help_text="`instance:7`, or `installation`", max_length=64),
                 ),
                 (
                     "kind",
@@ -445,6 +445,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="scheduledrun",
             index=models.Index(fields=["state", "due_at"], name="catalog_run_by_state"),
+        ),
+        migrations.AddIndex(
+            model_name="scheduledrun",
+            index=models.Index(fields=["kind", "due_at"], name="catalog_run_by_kind"),
         ),
         migrations.AddConstraint(
             model_name="scheduledrun",

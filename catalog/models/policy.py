@@ -136,7 +136,7 @@ class Blackout(models.Model):
 class ScheduledRun(models.Model):
     """One occurrence of a schedule, met or not. The constraint is what makes two schedulers harmless."""
 
-    subject = models.CharField(max_length=64, help_text="`instance:7`, `repository:2` or `policy:3`")
+    subject = models.CharField(max_length=64, help_text="`instance:7`, or `installation`")
     instance = models.ForeignKey(
         "catalog.Instance", null=True, blank=True, on_delete=models.CASCADE, related_name="scheduled_runs"
     )
@@ -164,6 +164,7 @@ class ScheduledRun(models.Model):
         indexes = [
             models.Index(fields=["instance", "kind", "-due_at"], name="catalog_run_of_instance"),
             models.Index(fields=["state", "due_at"], name="catalog_run_by_state"),
+            models.Index(fields=["kind", "due_at"], name="catalog_run_by_kind"),
         ]
         constraints = [models.UniqueConstraint(fields=["subject", "kind", "due_at"], name="catalog_run_once")]
 

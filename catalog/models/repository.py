@@ -32,7 +32,7 @@ class Repository(models.Model):
     )
     bandwidth_limit = models.PositiveBigIntegerField(
         null=True, blank=True, validators=[MinValueValidator(64 * 1024)],
-        help_text="Bytes per second of one job; empty: as fast as it goes",
+        help_text="Bytes per second of all jobs at once, shared evenly; empty: as fast as it goes",
     )  # fmt: skip
     price_per_gb_month = models.DecimalField(
         max_digits=10, decimal_places=5, null=True, blank=True, validators=[MinValueValidator(0)],
