@@ -10,9 +10,10 @@ from django.db.models.signals import post_migrate
 
 def _ensure_schedules(**kwargs: Any) -> None:
     """Imported only when it is needed: every command starts with this module, few of them need the engine."""
-    from catalog.services.expiry_start import ensure_schedules
+    from catalog.services import expiry_schedules, schedules
 
-    ensure_schedules(**kwargs)
+    expiry_schedules.ensure_schedules(**kwargs)
+    schedules.ensure_schedules(**kwargs)
 
 
 class CatalogConfig(AppConfig):

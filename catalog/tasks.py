@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from catalog.services.alerts_evaluate import alerts_evaluate
 from catalog.services.backup_run import backup_run
 from catalog.services.catalog_rebuild import catalog_rebuild_run
 from catalog.services.expiry_run import expiry_run
@@ -12,6 +13,9 @@ from catalog.services.instance_probe import instance_probe_run
 from catalog.services.key_rotate import key_rotate_run
 from catalog.services.repository_check import repository_check_run
 from catalog.services.retention_audit import retention_audit_run
+from catalog.services.scrub_run import scrub_run
+from catalog.services.scrub_start import scrub_start_all
+from catalog.services.usage_sample import usage_sample
 from catalog.services.verification_run import verification_run
 from dataprotect.ops.context import JobContext
 
@@ -50,3 +54,22 @@ def run_retention_audit(context: JobContext) -> dict[str, Any]:
 
 def expire_all() -> int:
     return expiry_start_all()
+
+
+def run_scrub(context: JobContext, *, repository_id: int, share: float) -> dict[str, Any]:
+    return scrub_run(context=context, repository_id=repository_id, share=share)
+
+
+def evaluate_alerts() -> dict[str, int]:
+    """Once a minute, by the clock."""
+    return alerts_evaluate()
+
+
+def sample_usage() -> int:
+    """Once an hour, by the clock."""
+    return usage_sample()
+
+
+def start_scrubs() -> int:
+    """Every six hours, by the clock."""
+    return scrub_start_all()

@@ -13,7 +13,10 @@ from dataprotect.core.errors import ForeseenError
 from dataprotect.core.secrets import Secret
 from dataprotect.engine.model import Address, Source, Tls, TlsMode
 from dataprotect.ops import secrets
+from dataprotect.storage.backends.limit import LimitedBackend, TokenBucket
+from dataprotect.storage.backends.retry import RetryingBackend
 from dataprotect.storage.repository import Repository as StoredRepository
+from dataprotect.storage.repository import Wrap
 
 PASSWORD_FIELD = "password_sealed"  # noqa: S105  the name of a column
 
@@ -58,9 +61,13 @@ def _path(text: str) -> Path | None:
     return Path(text) if text else None
 
 
-def repository_open(row: Repository, *, write: bool = False) -> StoredRepository:
-    """The repository behind a row. Raises `repository.another` when another one lies at its address now."""
-    found = StoredRepository.open(row.url, keyring_open(), write=write)
+def repository_open(row: Repository, *, write: bool = False, rate: float | None = None) -> StoredRepository:
+    """The repository behind a row. Raises `repository.another` when another one lies at its address now.
+
+    rate  at most so many bytes per second through this door; None: no limit
+    """
+    wrap = None if rate is None else _limited_to(rate)
+    found = StoredRepository.open(row.url, keyring_open(), write=write, wrap=wrap)
     if row.repository_id and found.repository_id != row.repository_id:
         raise ForeseenError(
             "repository.another",
@@ -68,6 +75,11 @@ def repository_open(row: Repository, *, write: bool = False) -> StoredRepository
             "Check what is mounted there; register the other one under a name of its own.",
         )
     return found
+
+
+def _limited_to(rate: float) -> Wrap:
+    """The default wrapper, and a limit outside it: what is repeated counts once."""
+    return lambda backend: LimitedBackend(RetryingBackend(backend), TokenBucket(rate))
 
 
 def server_binaries() -> dict[int, Path]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from django.db import transaction
 
 from catalog.models import Backup, Verification
+from catalog.services.backup_judge import verification_judge
 from catalog.services.backup_state import backup_move
 from catalog.services.cleaning import save_clean
 from catalog.services.instance_refresh import instance_refresh
@@ -48,7 +49,7 @@ def verification_take(*, context: JobContext, backup: Backup, level: Verificatio
     reached("verification.before_row")
     with transaction.atomic():
         context.hold()
-        return _record(context, backup, level, outcome)
+        return verification_record(context=context, backup=backup, level=level, outcome=outcome)
 
 
 def _outcome(context: JobContext, backup: Backup, level: VerificationLevel) -> model.Verification:
@@ -74,9 +75,10 @@ def _outcome(context: JobContext, backup: Backup, level: VerificationLevel) -> m
         return model.Verification(word, False, (check,), seconds, started, clock.now())
 
 
-def _record(
-    context: JobContext, backup: Backup, level: VerificationLevel, outcome: model.Verification
+def verification_record(
+    *, context: JobContext, backup: Backup, level: VerificationLevel, outcome: model.Verification
 ) -> Verification:
+    """The row, the state it earns, and the alert; in the caller's transaction, which holds the job."""
     row = Verification(
         backup=backup,
         job_id=context.job_id,
@@ -94,6 +96,7 @@ def _record(
     save_clean(row)
     _earn(context, backup, row)
     instance_refresh(backup.instance)
+    verification_judge(backup, row)
     data = {"backup": backup.backup_id, "level": row.level, "passed": row.passed}
     audit_record(actor=context.actor, verb="verification.finished", subject=row, data=data)
     return row

@@ -39,6 +39,7 @@ LOCAL_REPOSITORY_PREFIXES = env.names(
 )  # fmt: skip
 BUCKET_PREFIXES = env.names("BUCKET_PREFIXES", ("s3://",))
 JOB_LEASE_SECONDS = env.number("JOB_LEASE_SECONDS", 60, low=2, high=3600)
+BACKUP_CHAIN_LIMIT = env.number("BACKUP_CHAIN_LIMIT", 30, low=1, high=100)
 JOB_MAX_ATTEMPTS = env.number("JOB_MAX_ATTEMPTS", 3, low=1, high=20)
 # Critical alerts nobody acknowledged are sent again this often; 0 never.
 ALERT_REPEAT_MINUTES = env.number("ALERT_REPEAT_MINUTES", 60, low=0, high=7 * 24 * 60)
@@ -48,6 +49,14 @@ METRICS_NETWORKS = env.networks("METRICS_NETWORKS", ("127.0.0.0/8", "::1/128"))
 # Every stored object is read again within this many days.
 SCRUB_DAYS = env.number("SCRUB_DAYS", 30, low=1, high=3650)
 SCRUB_BYTES_PER_SECOND = env.number("SCRUB_BYTES_PER_SECOND", 0, low=0, high=10**12)
+# A replication slot that makes a server keep more log than this is an alert; twice as much a critical one.
+SLOT_RETAINED_LIMIT = env.number("SLOT_RETAINED_LIMIT", 16 << 30, low=1 << 20, high=1 << 50)
+# Log streaming: seconds between slices and between heartbeats, what may wait on disk, how long a lease lasts.
+LOG_SLICE_SECONDS = env.number("LOG_SLICE_SECONDS", 5, low=1, high=300)
+LOG_HEARTBEAT_SECONDS = env.number("LOG_HEARTBEAT_SECONDS", 5, low=1, high=300)
+LOG_SPOOL_BYTES = env.number("LOG_SPOOL_BYTES", 256 << 20, low=32 << 20, high=1 << 40)
+LOG_LEASE_SECONDS = env.number("LOG_LEASE_SECONDS", 20, low=2, high=600)
+LOG_STREAMS = env.number("LOG_STREAMS", 100, low=1, high=2000)
 # Only functions below these modules may be named by a job row: a forged row cannot call anything else.
 JOB_TASK_MODULES = ["dataprotect.ops.tasks", "catalog.tasks", "restores.tasks", "compliance.tasks"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import partial
 
 from dataprotect.core.errors import ForeseenError
@@ -22,13 +23,28 @@ def check_objects(
     backend: Backend, seal: Seal, keyring: Keyring, threads: int, reporter: Reporter
 ) -> list[Finding]:
     """Sizes, SHA-256s, missing and surplus objects, wrapped keys, and the repository's own documents."""
+    findings = check_some(backend, seal.folder, seal.objects, threads, reporter)
+    return check_surroundings(backend, seal, keyring) + findings
+
+
+def check_some(
+    backend: Backend, folder: str, objects: Sequence[StoredObject], threads: int, reporter: Reporter
+) -> list[Finding]:
+    """Read these objects back and compare size and SHA-256."""
+    compare = partial(_compare, backend, folder, reporter)
+    problems = for_each(objects, compare, threads, reporter)
+    return [
+        Finding(folder + stored.name, problem)
+        for stored, problem in zip(objects, problems, strict=True)
+        if problem
+    ]
+
+
+def check_surroundings(backend: Backend, seal: Seal, keyring: Keyring) -> list[Finding]:
+    """Everything but the bytes of the sealed objects: documents, keys, and what should not be there."""
     findings = _plain_documents(backend, seal.instance_id)
     findings += check_wrapped_keys(backend, seal.instance_id, seal.data_key_id, keyring)
     present = {item.name for item in backend.list(seal.folder)}
-    compare = partial(_compare, backend, seal.folder, reporter)
-    for stored, problem in zip(seal.objects, for_each(seal.objects, compare, threads, reporter), strict=True):
-        if problem:
-            findings.append(Finding(seal.folder + stored.name, problem))
     known = {seal.folder + name for name in (names.SEAL, *(item.name for item in seal.objects))}
     return findings + [Finding(name, "it does not belong to this backup") for name in sorted(present - known)]
 

@@ -1,0 +1,46 @@
+"""Every rule by its code: what people choose from when they say what a channel gets.
+
+`watched` rules are held against the facts once a minute, and end by themselves. The others are raised and
+ended where the thing happens: by the backup, the proof of the chain, the delivery of a message.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Rule(NamedTuple):
+    words: str
+    watched: bool = True
+
+
+RULES: dict[str, Rule] = {
+    "stop_active": Rule("The emergency stop is active"),
+    "worker_missing": Rule("A worker has not been heard of, or nobody works at all"),
+    "queue_stuck": Rule("Work waits and nobody takes it"),
+    "audit_broken": Rule("The audit chain is broken", watched=False),
+    "key_unreachable": Rule("The key-encryption keys cannot be read"),
+    "repository_unreachable": Rule("A repository cannot be used"),
+    "repository_filling": Rule("A repository is full, or will be soon"),
+    "scrub_late": Rule("Stored objects were not reread in time"),
+    "never_backed_up": Rule("An instance has no good backup"),
+    "backup_failed": Rule("The last backup failed"),
+    "backup_missed": Rule("A scheduled backup was missed"),
+    "backup_overdue": Rule("A backup is overdue"),
+    "backup_damaged": Rule("A backup is damaged or missing"),
+    "rpo_breached": Rule("More would be lost than the RPO target allows"),
+    "restore_test_failed": Rule("The last restore test failed"),
+    "rto_breached": Rule("A restore took longer than the RTO target"),
+    "never_restore_tested": Rule("No backup was ever restore-tested"),
+    "unreachable": Rule("An instance cannot be reached"),
+    "clock_skew": Rule("An instance's clock is wrong"),
+    "size_anomaly": Rule("A backup's size is out of line", watched=False),
+    "bad_pages": Rule("A backup read damaged pages", watched=False),
+    "log_gap": Rule("Log is missing"),
+    "log_late": Rule("Log is stored too late"),
+    "slot_retained": Rule("A replication slot keeps too much log on the server"),
+    "collector_failing": Rule("Log cannot be collected"),
+    "channel_failing": Rule("A channel takes no messages", watched=False),
+}
+
+WATCHED = tuple(code for code, rule in RULES.items() if rule.watched)
