@@ -8,7 +8,6 @@ Backup::
        any ──► missing ──► stored                 (its seal is gone, or was found again)
        any ──► expiring ──► the state before      (tombstone: it goes after the grace time, unless spared)
                   └──► deleting ──► deleted       (its objects go; the row stays as evidence)
-                           └──► the state before   (only when the repository says that another backup needs it)
 
 Change request::
 
@@ -168,7 +167,7 @@ BACKUP_TRANSITIONS: dict[BackupState, frozenset[BackupState]] = {
     ),
     BackupState.MISSING: frozenset({BackupState.STORED, BackupState.EXPIRING}),
     BackupState.EXPIRING: _SETTLED | {BackupState.DELETING},
-    BackupState.DELETING: _SETTLED | {BackupState.DELETED},
+    BackupState.DELETING: frozenset({BackupState.DELETED}),
     BackupState.DELETED: frozenset(),
 }
 

@@ -35,20 +35,18 @@ def expiries_due(instance: Instance, repository: Repository) -> list[Expiry]:
 def expiry_delete(*, context: JobContext, stored: StoredRepository, expiry: Expiry) -> bool:
     """Delete one backup, or go on with it; False when it was spared instead, or has to wait.
 
-    Raises what the storage foresees; then the row says so, and the next run goes on where this one ended.
+    The tombstone is put in the repository before the last decision, so that no backup begins to depend on
+    this one after it. Raises what the storage foresees: the row says so, and the next run goes on there.
     """
-    if not _pass_the_point_of_no_return(context, expiry):
-        return False
     backup = expiry.backup
-    reached("expiry.before_objects")
-    context.phase(f"delete {backup.backup_id}", backup.bytes_stored)
     try:
+        if expiry.state == ExpiryState.WAITING and not _may_be_deleted(context, stored, expiry):
+            return False
+        reached("expiry.before_objects")
+        context.phase(f"delete {backup.backup_id}", backup.bytes_stored)
         deleted = stored.delete_backup(backup.instance.identifier, backup.backup_id, context)
     except ForeseenError as error:
         _record_problem(context, expiry, error)
-        if error.code == NEEDED:
-            context.note(f"{error.message} It stays.")
-            return False
         raise
     reached("expiry.after_objects")
     _record_end(context, expiry, deleted)
@@ -56,23 +54,44 @@ def expiry_delete(*, context: JobContext, stored: StoredRepository, expiry: Expi
     return True
 
 
+def _may_be_deleted(context: JobContext, stored: StoredRepository, expiry: Expiry) -> bool:
+    instance, backup_id = expiry.backup.instance.identifier, expiry.backup.backup_id
+    if waiting := _has_to_wait(expiry.backup):
+        context.note(f"{backup_id} waits: {waiting}")
+        return False
+    try:
+        stored.mark_backup(instance, backup_id)
+    except ForeseenError as error:
+        if error.code != NEEDED:
+            raise
+        _spare(context, expiry, error.message)
+        return False
+    reached("expiry.after_mark")
+    if _pass_the_point_of_no_return(context, expiry):
+        return True
+    stored.spare_backup(instance, backup_id)
+    return False
+
+
+@transaction.atomic
+def _spare(context: JobContext, expiry: Expiry, reason: str) -> None:
+    """The repository knows of a dependent that the catalog does not."""
+    context.hold()
+    context.note(f"{expiry.backup.backup_id} is spared: {reason}")
+    expiry_spare(actor=context.actor, expiry=expiry, reason=reason)
+
+
 @transaction.atomic
 def _pass_the_point_of_no_return(context: JobContext, expiry: Expiry) -> bool:
     """Decided anew under the instance's lock: a hold or a dependent that came meanwhile wins."""
     context.hold()
     instance = Instance.objects.select_for_update().get(pk=expiry.backup.instance_id)
-    expiry.refresh_from_db()
-    if expiry.state == ExpiryState.DELETING:
-        return True
-    if expiry.state != ExpiryState.WAITING:
+    expiry.refresh_from_db(fields=["state"])
+    if expiry.state != ExpiryState.WAITING or _has_to_wait(expiry.backup):
         return False
-    reason = _kept_by(expiry, instance)
-    if reason:
+    if reason := _kept_by(expiry, instance):
         context.note(f"{expiry.backup.backup_id} is spared: {reason}")
         expiry_spare(actor=context.actor, expiry=expiry, reason=reason)
-        return False
-    if waiting := _has_to_wait(expiry.backup):
-        context.note(f"{expiry.backup.backup_id} waits: {waiting}")
         return False
     _begin(context, expiry)
     return True
@@ -108,10 +127,7 @@ def _begin(context: JobContext, expiry: Expiry) -> None:
 @transaction.atomic
 def _record_problem(context: JobContext, expiry: Expiry, error: ForeseenError) -> None:
     context.hold()
-    if error.code == NEEDED:  # the repository knows of a dependent that the catalog does not: it is whole
-        expiry_spare(actor=context.actor, expiry=expiry, reason=error.message)
-    else:
-        Expiry.objects.filter(pk=expiry.pk).update(problem=error.message[:500])
+    Expiry.objects.filter(pk=expiry.pk).update(problem=error.message[:500])
 
 
 @transaction.atomic

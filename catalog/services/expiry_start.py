@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django_q.models import Schedule
-
 from catalog.models import Repository
 from catalog.services.access import Actor, require
 from catalog.services.change_request import change_lapse
@@ -15,7 +11,6 @@ from dataprotect.ops import queue
 from dataprotect.ops.models import Job
 
 TASK = "catalog.tasks.run_expiry"
-HOURLY = "catalog.tasks.expire_all"
 
 
 def expiry_exclusive(repository: Repository) -> str:
@@ -49,15 +44,3 @@ def expiry_start_all() -> int:
             if error.code != "job.busy":
                 raise
     return started
-
-
-def ensure_schedules(**kwargs: Any) -> None:
-    """Every hour: tombstones fall due at any time. Run after every migrate; a second time changes nothing."""
-    Schedule.objects.get_or_create(
-        func=HOURLY,
-        defaults={
-            "name": "Expiry: what is no longer kept",
-            "schedule_type": Schedule.HOURLY,
-            "repeats": -1,
-        },
-    )

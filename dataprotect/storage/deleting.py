@@ -55,16 +55,23 @@ def delete_backup(backend: Backend, instance_id: str, backup_id: str, reporter: 
     found = list(backend.list(folder))
     if not found:
         return Deleted(0, 0)
-    mark = _marked(backend, instance_id, backup_id, found)
-    others = list(_others(backend, instance_id, backup_id))
-    if any(item.name == folder + names.SEAL for item in found):
-        _refuse_if_needed(backend, folder, backup_id, others)
-        _delete(backend, folder + names.SEAL, "seal")
+    mark, others = _marked_unneeded(backend, instance_id, backup_id, found)
+    _delete(backend, folder + names.SEAL, "seal")
     _delete_contents(backend, folder, reporter)
     _delete_key(backend, instance_id, str(mark["data_key_id"]), others)
     _delete(backend, folder + names.BEGUN, "reservation")
     _delete(backend, folder + names.TOMBSTONE, "tombstone")
     return Deleted(int(mark["objects"]), int(mark["bytes"]))
+
+
+def mark_backup(backend: Backend, instance_id: str, backup_id: str) -> None:
+    """Only the first two steps: from here on it counts as gone, but `spare_backup` brings it back whole.
+
+    Raises `backup.needed`. What is not there any more needs no mark.
+    """
+    found = list(backend.list(names.backup_folder(instance_id, backup_id)))
+    if found:
+        _marked_unneeded(backend, instance_id, backup_id, found)
 
 
 def spare_backup(backend: Backend, instance_id: str, backup_id: str) -> bool:
@@ -130,6 +137,18 @@ def delete_empty_stream(backend: Backend, instance_id: str, stream_id: str) -> b
     _delete_wrapped(backend, instance_id, str(described["data_key_id"]))
     _delete(backend, folder + names.STREAM, "stream")
     return True
+
+
+def _marked_unneeded(
+    backend: Backend, instance_id: str, backup_id: str, found: list[ObjectInfo]
+) -> tuple[dict[str, Any], list[_Other]]:
+    """The tombstone, and all other backups: none of which needs this one while it has its seal."""
+    folder = names.backup_folder(instance_id, backup_id)
+    mark = _marked(backend, instance_id, backup_id, found)
+    others = list(_others(backend, instance_id, backup_id))
+    if any(item.name == folder + names.SEAL for item in found):
+        _refuse_if_needed(backend, folder, backup_id, others)
+    return mark, others
 
 
 def _marked(backend: Backend, instance_id: str, backup_id: str, found: list[ObjectInfo]) -> dict[str, Any]:

@@ -244,6 +244,13 @@ class Repository:
         names.check_identifier("backup_id", backup_id)
         return deleting.delete_backup(self.backend, instance_id, backup_id, reporter or Silent())
 
+    def mark_backup(self, instance_id: str, backup_id: str) -> None:
+        """Put the tombstone a deletion begins with; `spare_backup` takes it away. Raises `backup.needed`."""
+        self._for_writing()
+        names.check_identifier("instance_id", instance_id)
+        names.check_identifier("backup_id", backup_id)
+        deleting.mark_backup(self.backend, instance_id, backup_id)
+
     def spare_backup(self, instance_id: str, backup_id: str) -> bool:
         """Undo a deletion that has not yet removed the seal; False when the backup is gone."""
         self._for_writing()

@@ -38,7 +38,7 @@ def test_every_task_string_leads_to_a_function() -> None:
 
 
 def test_every_job_task_takes_a_context_first() -> None:
-    by_the_clock = {schedules.SWEEP, "restores.tasks.sweep_clones"}
+    by_the_clock = {schedules.SWEEP, "restores.tasks.sweep_clones", "catalog.tasks.expire_all"}
     entries = {queue.ENTRY, *by_the_clock}
     for name in {name for _, name in task_strings()} - entries - set(settings.JOB_TASK_MODULES):
         first = next(iter(inspect.signature(runner.resolve(name)).parameters))

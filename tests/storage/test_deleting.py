@@ -202,6 +202,18 @@ def test_a_damaged_tombstone_or_reservation_keeps_nothing_from_going(tmp_path):
     assert names(repository) == without
 
 
+def test_a_mark_can_be_taken_back(tmp_path):
+    prepare(tmp_path)
+    repository = open_repository(tmp_path, write=True)
+    before = names(repository)
+    repository.mark_backup(INSTANCE, "doomed")
+    assert [seal.backup_id for seal in repository.seals()] == ["kept"]
+    assert repository.spare_backup(INSTANCE, "doomed")
+    assert names(repository) == before and proved(repository, "doomed") == []
+    repository.mark_backup(INSTANCE, "nowhere")
+    assert names(repository) == before
+
+
 def test_a_parent_that_is_needed_stays_whole(repository):
     store(repository, "parent", FILES)
     store(repository, "child", {"own": b"x"}, type="incremental", parents=["parent"])
