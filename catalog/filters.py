@@ -8,8 +8,18 @@ import django_filters as filters
 from django.db.models import Q, QuerySet
 
 from catalog import states
-from catalog.models import Backup, Instance, Repository, Tier, Verification
+from catalog.models import (
+    Backup,
+    ChangeRequest,
+    Instance,
+    LegalHold,
+    Repository,
+    Tier,
+    Verification,
+)
 from catalog.selectors import instances_visible, repository_list
+from catalog.selectors.holds import active_holds
+from dataprotect.core import clock
 from dataprotect.ops.alert_states import AlertState, Severity
 from dataprotect.ops.forms import HouseForm
 from dataprotect.ops.models import Alert, Job
@@ -122,3 +132,36 @@ class AlertFilter(HouseFilter):
 
     def owned(self, rows: QuerySet[Alert], name: str, value: str) -> QuerySet[Alert]:
         return rows.filter(owner=self.request.user) if value == "me" else rows.filter(owner=None)
+
+
+class HoldFilter(HouseFilter):
+    q = filters.CharFilter(field_name="matter", lookup_expr="icontains", label="Matter")
+    instance = filters.CharFilter(method="of_instance", label="Instance")
+    state = filters.ChoiceFilter(
+        method="standing", choices=[("active", "Holds"), ("ended", "Lifted or over")], empty_label="All",
+        label="State",
+    )  # fmt: skip
+
+    class Meta(HouseFilter.Meta):
+        model = LegalHold
+
+    def of_instance(self, rows: QuerySet[LegalHold], name: str, value: str) -> QuerySet[LegalHold]:
+        return rows.filter(of_instance(value, "instance__"))
+
+    def standing(self, rows: QuerySet[LegalHold], name: str, value: str) -> QuerySet[LegalHold]:
+        active = active_holds(clock.now())
+        return rows.filter(active if value == "active" else ~active)
+
+
+class ChangeFilter(HouseFilter):
+    q = filters.CharFilter(field_name="title", lookup_expr="icontains", label="Request")
+    state = filters.ChoiceFilter(
+        method="in_state", choices=[("all", "All"), *states.ChangeState.choices], empty_label="To decide"
+    )
+    kind = filters.ChoiceFilter(choices=states.ChangeKind.choices, empty_label="All")
+
+    class Meta(HouseFilter.Meta):
+        model = ChangeRequest
+
+    def in_state(self, rows: QuerySet[ChangeRequest], name: str, value: str) -> QuerySet[ChangeRequest]:
+        return rows if value == "all" else rows.filter(state=value)

@@ -8,9 +8,11 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from catalog.filters import BackupFilter
+from catalog.forms.retention import ReasonForm
 from catalog.models import Backup, Verification
 from catalog.selectors import backup_detail, backup_list, may
-from catalog.states import BackupState
+from catalog.selectors.holds import expiry_of, holds_of_backup
+from catalog.states import LEAVING_BACKUP, BackupState, ExpiryState
 from catalog.tables import BackupTable
 from dataprotect.ops.views.listing import listing
 from dataprotect.ops.views.page import Request, page
@@ -40,8 +42,25 @@ def backup(request: Request, backup_id: str) -> HttpResponse:
             "may_verify": may(
                 user=request.user, permission="catalog.verify_instance", instance=found.instance
             ),
+            **_keeping(request, found),
         },
     )
+
+
+def _keeping(request: Request, backup: Backup) -> dict[str, Any]:
+    """What keeps it, how it goes, and what this person may do about either."""
+    user, instance = request.user, backup.instance
+    expiry, stays = expiry_of(backup=backup), backup.state not in LEAVING_BACKUP
+    waits = expiry is not None and expiry.state == ExpiryState.WAITING
+    may_change = may(user=user, permission="catalog.change_instance", instance=instance)
+    return {
+        "expiry": expiry,
+        "holds": holds_of_backup(backup=backup),
+        "reason_form": ReasonForm(),
+        "may_spare": waits and may(user=user, permission="catalog.backup_instance", instance=instance),
+        "may_hold": stays and may(user=user, permission="catalog.add_legalhold"),
+        "may_delete": stays and (may_change or may(user=user, permission="catalog.add_changerequest")),
+    }
 
 
 PROOFS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from catalog.models import Backup, Instance, Verification
+from catalog.models import Backup, ChangeRequest, Instance, LegalHold, Verification
 from dataprotect.ops.models import Alert, AlertChannel, AuditEvent, Job
 
 LISTS = (
@@ -16,11 +16,22 @@ LISTS = (
     "repositories",
     "audit",
     "alerts",
+    "retention",
+    "holds",
+    "changes",
     "channels",
     "health",
     "preferences",
 )
-FORMS = ("instance_add", "repository_add", "key_rotate", "stop_raise", "stop_lift", "channel_add")
+FORMS = (
+    "instance_add",
+    "repository_add",
+    "key_rotate",
+    "stop_raise",
+    "stop_lift",
+    "channel_add",
+    "hold_place",
+)
 
 
 def details() -> dict[str, str]:
@@ -30,14 +41,29 @@ def details() -> dict[str, str]:
     orders = Instance.objects.get(name="orders")
     job = Job.objects.filter(subject=orders.subject).first()
     assert backup and proof and job
+    return (
+        {
+            "instance": reverse("instance", args=["orders"]),
+            "backup": reverse("backup", args=[backup.backup_id]),
+            "verification": reverse("verification", args=[proof.pk]),
+            "job": reverse("job", args=[job.pk]),
+            "job_progress": reverse("job_progress", args=[job.pk]),
+            "repository": reverse("repository", args=["cellar"]),
+        }
+        | of_alerts()
+        | of_keeping()
+    )
+
+
+def of_keeping() -> dict[str, str]:
+    hold = LegalHold.objects.filter(instance__name="orders").first()
+    change = ChangeRequest.objects.filter(instance__name="orders").first()
+    assert hold and change
     return {
-        "instance": reverse("instance", args=["orders"]),
-        "backup": reverse("backup", args=[backup.backup_id]),
-        "verification": reverse("verification", args=[proof.pk]),
-        "job": reverse("job", args=[job.pk]),
-        "job_progress": reverse("job_progress", args=[job.pk]),
-        "repository": reverse("repository", args=["cellar"]),
-    } | of_alerts()
+        "retention_of": reverse("retention_of", args=["orders"]),
+        "hold": reverse("hold", args=[hold.pk]),
+        "change": reverse("change", args=[change.pk]),
+    }
 
 
 def of_alerts() -> dict[str, str]:
@@ -53,6 +79,17 @@ def alert_actions() -> dict[str, str]:
     }
 
 
+def keeping_actions() -> dict[str, str]:
+    found = of_keeping()
+    backup = Backup.objects.filter(instance__name="orders").order_by("stopped_at").first()
+    assert backup
+    changes = {f"change_{verb}": f"{found['change']}{verb}/" for verb in ("approve", "reject", "withdraw")}
+    return changes | {
+        "hold_lift": f"{found['hold']}lift/",
+        "backup_spare": reverse("backup_spare", args=[backup.backup_id]),
+    }
+
+
 def audit_detail() -> dict[str, str]:
     event = AuditEvent.objects.order_by("sequence").first()
     assert event
@@ -65,18 +102,25 @@ def lists() -> dict[str, str]:
 
 def forms() -> dict[str, str]:
     of_orders = {name: reverse(name, args=["orders"]) for name in ("instance_edit", "instance_access")}
+    backup = Backup.objects.filter(instance__name="orders").first()
+    assert backup
+    of_orders["backup_delete"] = reverse("backup_delete", args=[backup.backup_id])
     return {name: reverse(name) for name in FORMS} | of_orders
 
 
 def actions() -> dict[str, str]:
     found = details()
-    return {
-        "instance_backup": reverse("instance_backup", args=["orders"]),
-        "instance_probe": reverse("instance_probe", args=["orders"]),
-        "access_revoke": reverse("instance_access_revoke", args=["orders"]),
-        "backup_verify": found["backup"] + "verify/",
-        "job_cancel": found["job"] + "cancel/",
-        "repository_check": reverse("repository_check", args=["cellar"]),
-        "audit_prove": reverse("audit_prove"),
-        "logout": reverse("logout"),
-    } | alert_actions()
+    return (
+        {
+            "instance_backup": reverse("instance_backup", args=["orders"]),
+            "instance_probe": reverse("instance_probe", args=["orders"]),
+            "access_revoke": reverse("instance_access_revoke", args=["orders"]),
+            "backup_verify": found["backup"] + "verify/",
+            "job_cancel": found["job"] + "cancel/",
+            "repository_check": reverse("repository_check", args=["cellar"]),
+            "audit_prove": reverse("audit_prove"),
+            "logout": reverse("logout"),
+        }
+        | alert_actions()
+        | keeping_actions()
+    )

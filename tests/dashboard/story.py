@@ -12,7 +12,7 @@ from catalog.states import BackupState, RepositoryState
 from dataprotect.core import clock
 from dataprotect.ops.models import Worker
 from dataprotect.ops.services.audit import audit_record
-from tests.dashboard import seed_alerts
+from tests.dashboard import seed_alerts, seed_keeping
 from tests.dashboard.seed import GIB, backup, databases, instance, job, key, repository, verification
 
 NAMES = (
@@ -83,6 +83,7 @@ def fill(now: datetime | None = None) -> dict[str, Instance]:
     _repositories(cellar, vault)
     _workers(made, now)
     seed_alerts.alerts(made, now)
+    seed_keeping.keeping(made, now)
     return made
 
 

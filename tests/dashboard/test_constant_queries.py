@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
@@ -11,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from catalog.services.instance_refresh import instance_refresh
 from dataprotect.core import clock
 from dataprotect.ops.services.audit import audit_record
-from tests.dashboard import addresses, seed, seed_alerts
+from tests.dashboard import addresses, seed, seed_alerts, seed_keeping
 
 FEW, MANY = 5, 200
 
@@ -26,6 +28,10 @@ def grow(start: int, end: int) -> None:
         seed.verification(made, now)
         seed.databases(one, now)
         seed.job(one, now, "failed" if number % 2 else "running", error_message="It failed.")
+        if number % 3 == 0:
+            standing = seed_keeping.hold(one, now, backup=made)
+            seed_keeping.change("lift_hold", now, seed.person("asker"), instance=one, hold=standing)
+            seed_keeping.expiry(seed.backup(one, now - timedelta(days=number + 1)), now)
         seed_alerts.alert(one, "rpo_breached", now)
         audit_record(actor="dba", verb="instance.added", subject=one)
         instance_refresh(one)

@@ -48,7 +48,7 @@ def test_roles_that_see_everything_open_every_page(role: str, client_of: ClientO
 FORMS_OF = {
     "operator": {"repository_add", "stop_raise", "channel_add"},
     "DBA": {"instance_add", "stop_raise"},
-    "Senior DBA": {"instance_add", "instance_edit", "stop_raise"},
+    "Senior DBA": {"instance_add", "instance_edit", "stop_raise", "hold_place", "backup_delete"},
     "DBA Lead": {
         "instance_add",
         "instance_edit",
@@ -58,9 +58,11 @@ FORMS_OF = {
         "stop_raise",
         "stop_lift",
         "channel_add",
+        "hold_place",
+        "backup_delete",
     },
-    "Engineering Manager": {"stop_raise"},
-    "VP Engineering": {"stop_raise"},
+    "Engineering Manager": {"stop_raise", "hold_place", "backup_delete"},
+    "VP Engineering": {"stop_raise", "hold_place", "backup_delete"},
     "auditor": set(),
 }
 
@@ -89,7 +91,18 @@ def test_a_dba_without_rights_learns_of_no_instance(client_of: ClientOf):
     dba = client_of("DBA")
     found = statuses(dba, addresses.details())
     assert {name: status for name, status in found.items() if name != "repository"} == dict.fromkeys(
-        ("instance", "backup", "verification", "job", "job_progress", "alert"), 404
+        (
+            "instance",
+            "backup",
+            "verification",
+            "job",
+            "job_progress",
+            "alert",
+            "retention_of",
+            "hold",
+            "change",
+        ),
+        404,
     )
     for page in ("overview", "instances", "backups", "verifications", "jobs"):
         text = dba.get(addresses.lists()[page]).content.decode()

@@ -30,6 +30,14 @@ GROUPS = (
     ("", (("Overview", "overview", "overview"), ("Alerts", "bell", "alerts"))),
     ("Protect", (("Instances", "server", "instances"), ("Backups", "backup", "backups"))),
     ("Prove", (("Verification", "check-list", "verifications"), ("Audit", "audit", "audit"))),
+    (
+        "Keep",
+        (
+            ("Retention", "broom", "retention"),
+            ("Holds", "hold", "holds"),
+            ("Change requests", "inbox", "changes"),
+        ),
+    ),
     ("Run", (("Jobs", "job", "jobs"), ("Repositories and keys", "vault", "repositories"))),
 )
 
