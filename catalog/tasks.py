@@ -13,6 +13,7 @@ from catalog.services.instance_probe import instance_probe_run
 from catalog.services.key_rotate import key_rotate_run
 from catalog.services.repository_check import repository_check_run
 from catalog.services.retention_audit import retention_audit_run
+from catalog.services.schedule_run import schedule_run
 from catalog.services.scrub_run import scrub_run
 from catalog.services.scrub_start import scrub_start_all
 from catalog.services.usage_sample import usage_sample
@@ -73,3 +74,8 @@ def sample_usage() -> int:
 def start_scrubs() -> int:
     """Every six hours, by the clock."""
     return scrub_start_all()
+
+
+def run_schedule() -> dict[str, int]:
+    """Once a minute."""
+    return schedule_run()

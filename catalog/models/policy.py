@@ -8,8 +8,6 @@ from django.db.models import F, Q
 
 from catalog.states import RunKind, RunState
 
-CRON = {"max_length": 100, "blank": True}
-
 
 class Policy(models.Model):
     """Times are in `timezone`; an empty cron expression means never."""
@@ -22,15 +20,23 @@ class Policy(models.Model):
     )  # fmt: skip
     timezone = models.CharField("time zone", max_length=63, default="UTC", help_text="A name of IANA")
 
-    full_cron = models.CharField("full", help_text="Minute, hour, day, month, weekday", **CRON)
-    differential_cron = models.CharField("differential", help_text="What changed since the full", **CRON)
-    incremental_cron = models.CharField("incremental", help_text="What changed since the last", **CRON)
+    full_cron = models.CharField(
+        "full", help_text="Minute, hour, day, month, weekday", max_length=100, blank=True
+    )
+    differential_cron = models.CharField(
+        "differential", help_text="What changed since the full", max_length=100, blank=True
+    )
+    incremental_cron = models.CharField(
+        "incremental", help_text="What changed since the last", max_length=100, blank=True
+    )
     stream_logs = models.BooleanField(
         "stream the log", default=False, help_text="Continuously, so that any instant can be restored"
     )
-    restore_test_cron = models.CharField("restore test", help_text="Bring up and compare", **CRON)
-    pitr_test_cron = models.CharField("test of a random instant", **CRON)
-    audit_cron = models.CharField("retention audit", **CRON)
+    restore_test_cron = models.CharField(
+        "restore test", help_text="Bring up and compare", max_length=100, blank=True
+    )
+    pitr_test_cron = models.CharField("test of a random instant", max_length=100, blank=True)
+    audit_cron = models.CharField("retention audit", max_length=100, blank=True)
 
     backup_window_start = models.TimeField(null=True, blank=True, help_text="Backups start only after this")
     backup_window_end = models.TimeField(null=True, blank=True, help_text="and before this")
