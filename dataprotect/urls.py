@@ -5,8 +5,13 @@ from __future__ import annotations
 from django.urls import include, path
 
 from catalog.api import api
+from catalog.views.metrics import metrics
+from dataprotect.ops.views.probes import livez, readyz
 
 urlpatterns = [
+    path("livez", livez, name="livez"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("", include("dataprotect.ops.urls")),
     path("", include("catalog.urls")),
     path("", include("restores.urls")),

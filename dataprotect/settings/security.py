@@ -25,6 +25,8 @@ def security(behind_tls: bool) -> dict[str, Any]:
     """The SECURE_*, SESSION_* and CSRF_* settings."""
     return {
         "SECURE_SSL_REDIRECT": behind_tls,
+        # Monitors ask on the machine itself, in plain http; what they may see is decided by `ops.monitor`.
+        "SECURE_REDIRECT_EXEMPT": [r"^livez$", r"^readyz$", r"^metrics$"],
         # The proxy in front must set this header itself and drop the client's (docs/operations.md).
         "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https") if behind_tls else None,
         "SECURE_HSTS_SECONDS": 365 * 24 * 3600 if behind_tls else 0,
