@@ -33,6 +33,11 @@ def backup_from_repository(instance: Instance, seal: Seal, findings: Mapping[str
     return row
 
 
+def seal_parents(backup: Backup, seal: Seal) -> None:
+    """Link the row to the backups whose packs it needs, as far as the catalog knows them."""
+    backup.parents.set(Backup.objects.filter(instance=backup.instance, backup_id__in=seal.parents))
+
+
 def _from_seal(instance: Instance, seal: Seal) -> Backup:
     """Both ways of making a row go through here, so that a rebuilt catalog says the same."""
     facts = seal.facts

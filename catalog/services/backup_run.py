@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
 from catalog.models import Backup, Instance, Repository
-from catalog.services.backup_record import backup_from_result
+from catalog.services.backup_base import backup_base
+from catalog.services.backup_judge import backup_judge
+from catalog.services.backup_record import backup_from_result, seal_parents
 from catalog.services.catalog_rebuild import instance_adopt
 from catalog.services.cleaning import save_clean
 from catalog.services.opening import repository_open, source_of
@@ -16,7 +19,6 @@ from catalog.services.verification_run import verification_take
 from catalog.states import VerificationLevel
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
-from dataprotect.core.identifiers import new_backup_id
 from dataprotect.core.steps import reached
 from dataprotect.engine.backup import take_backup
 from dataprotect.engine.model import BackupRequest, BackupResult, BackupType, Reader
@@ -40,6 +42,7 @@ def backup_run(*, context: JobContext, instance_id: int, type: str, reader: str)
     reached("backup.after_row")
     context.phase("read back")
     verification = verification_take(context=context, backup=backup, level=VerificationLevel.CHECKSUM)
+    backup_judge(backup)
     if not verification.passed:
         raise _not_readable(backup)
     return _summary(backup, result)
@@ -55,10 +58,14 @@ def _instance(key: int) -> Instance:
 
 
 def _request(instance: Instance, type: str, reader: str) -> BackupRequest:
+    base = backup_base(instance=instance, type=type)
     return BackupRequest(
         source=source_of(instance),
-        backup_id=new_backup_id(instance.name, type, clock.now()),
+        backup_id="",
         type=cast(BackupType, type),
+        base_id=base.backup_id,
+        base_reason=base.reason,
+        chain_limit=settings.BACKUP_CHAIN_LIMIT,
         reader=cast(Reader, reader),
         spool=home.spool(),
     )
@@ -84,9 +91,11 @@ def _record(
     context: JobContext, instance: Instance, stored: StoredRepository, result: BackupResult
 ) -> Backup:
     context.hold()
-    backup = backup_from_result(instance, result, stored.seal(instance.identifier, result.backup_id))
+    seal = stored.seal(instance.identifier, result.backup_id)
+    backup = backup_from_result(instance, result, seal)
     backup.job_id = context.job_id
     save_clean(backup)
+    seal_parents(backup, seal)
     Repository.objects.filter(pk=instance.repository_id).update(
         backup_count=F("backup_count") + 1,
         stored_bytes=F("stored_bytes") + backup.bytes_stored,
@@ -96,7 +105,7 @@ def _record(
         Instance.objects.filter(pk=instance.pk).update(system_identifier=result.system_identifier)
     data = {
         "instance": instance.name, "type": backup.type, "reader": backup.reader, "bytes": backup.bytes_stored,
-        "start": backup.start_position, "stop": backup.stop_position,
+        "start": backup.start_position, "stop": backup.stop_position, "base": result.base_id,
     }  # fmt: skip
     audit_record(actor=context.actor, verb="backup.stored", subject=backup.subject, data=data)
     return backup
@@ -111,6 +120,7 @@ def _not_readable(backup: Backup) -> ForeseenError:
 
 
 def _summary(backup: Backup, result: BackupResult) -> dict[str, Any]:
+    parents = backup.parents.order_by("-stopped_at").values_list("backup_id", flat=True)
     return {
         "backup_id": backup.backup_id,
         "type": backup.type,
@@ -123,6 +133,9 @@ def _summary(backup: Backup, result: BackupResult) -> dict[str, Any]:
         "start_position": backup.start_position,
         "stop_position": backup.stop_position,
         "peak_memory": backup.peak_memory,
+        "base_id": result.base_id,
+        "parents": list(parents),
+        "type_reason": result.type_reason,
         "warnings": list(result.warnings),
         "bad_pages": list(result.bad_pages),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from catalog.models import Instance
 from catalog.services.access import Actor, require
 from catalog.states import BackupType
-from dataprotect.core.errors import ForeseenError, InvalidInput
+from dataprotect.core.errors import InvalidInput
 from dataprotect.ops import queue
 from dataprotect.ops.models import Job
 
@@ -17,6 +17,9 @@ def backup_start(
     *, actor: Actor, instance: Instance, type: str = "full", reader: str = "auto", wait: bool = True
 ) -> Job:
     """Queue a backup. It waits behind another writer of the instance, or with `wait` False is refused.
+
+    What a differential or incremental one builds on is chosen when it begins; without a usable base it is a
+    full.
 
     Raises `access.denied`, `input.type`, `input.reader`, `job.busy`.
     """
@@ -39,10 +42,4 @@ def _check_type(type: str) -> None:
     if type not in BackupType.values:
         raise InvalidInput(
             "type", f"Expected the type of backup to be one of {', '.join(BackupType.values)}."
-        )
-    if type != BackupType.FULL:
-        raise ForeseenError(
-            "backup.type_unsupported",
-            f"{type.capitalize()} backups of PostgreSQL are not made by this version.",
-            "Take a full backup.",
         )

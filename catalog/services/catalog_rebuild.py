@@ -13,7 +13,7 @@ from django.db import transaction
 
 from catalog.models import Backup, Instance, Repository
 from catalog.services.access import Actor, require
-from catalog.services.backup_record import backup_from_repository
+from catalog.services.backup_record import backup_from_repository, seal_parents
 from catalog.services.backup_state import backup_move
 from catalog.services.cleaning import save_clean
 from catalog.services.instance_rebuild import instance_rebuild
@@ -132,7 +132,7 @@ def _adopt(
             backup = backup_from_repository(instance, seal, findings or {})
             backup.repository = row
             save_clean(backup)
-            backup.parents.set(Backup.objects.filter(backup_id__in=seal.parents))
+            seal_parents(backup, seal)
             audit_record(
                 actor=context.actor,
                 verb="backup.adopted",

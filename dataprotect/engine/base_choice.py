@@ -42,6 +42,8 @@ def choose(engine: Engine, request: BackupRequest, prepared: Prepared, repositor
         problem = _problem(request, seal) or engine.base_problem(request, prepared, seal.facts)
         if problem is not None:
             return _full(request, problem)
+        for parent in seal.parents:
+            repository.seal(request.source.instance_id, parent)
         base = repository.base(request.source.instance_id, request.base_id, request.spool)
         return Choice(request.type, base, seal.facts)
     except ForeseenError as error:

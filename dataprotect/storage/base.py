@@ -92,7 +92,8 @@ class Base:
         for statement in (
             "CREATE TABLE file (path BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
             "CREATE TABLE block (file INTEGER, position INTEGER, digest BLOB NOT NULL,"
-            " length INTEGER NOT NULL, pieces TEXT NOT NULL, pages TEXT NOT NULL, PRIMARY KEY (file, position)) WITHOUT ROWID",
+            " length INTEGER NOT NULL, pieces TEXT NOT NULL, pages TEXT NOT NULL,"
+            " PRIMARY KEY (file, position)) WITHOUT ROWID",
         ):
             self._database.execute(statement)
         self._database.executemany("INSERT INTO block VALUES (?,?,?,?,?,?)", self._rows(files))

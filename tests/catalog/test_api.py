@@ -79,8 +79,9 @@ def test_work_is_queued_and_followed(
     assert (seen["id"], seen["log"], seen["error"]) == (key, [], None)
     assert call("post", f"/jobs/{key}/cancel").json()["state"] == "cancelled"
     assert call("post", f"/jobs/{key}/cancel").status_code == 409
-    refused = call("post", "/instances/orders/backups", {"type": "incremental"})
-    assert refused.json()["error"]["code"] == "backup.type_unsupported"
+    assert call("post", "/instances/orders/backups", {"type": "incremental"}).status_code == 202
+    refused = call("post", "/instances/orders/backups", {"type": "partial"})
+    assert refused.json()["error"]["code"] == "input.type"
 
 
 FIELDS = (

@@ -16,7 +16,7 @@ from tests.servers.postgresql import PostgresServer
 
 BACKUP_KEYS = {
     "backup_id", "type", "state", "reader", "files", "bytes_read", "bytes_stored", "seconds",
-    "start_position", "stop_position", "peak_memory",
+    "start_position", "stop_position", "peak_memory", "base_id", "parents", "type_reason",
 }  # fmt: skip
 
 
@@ -67,9 +67,9 @@ def test_people_read_sentences(installation: Installation, postgres15: PostgresS
     assert ran.code == 0
     assert "is checked." in ran.out.splitlines()[0]
     assert not ran.out.rstrip().endswith("}")
-    refused = installation.run("backup", "orders", "--type", "incremental")
+    refused = installation.run("backup", "nosuch")
     assert (refused.code, refused.out) == (1, "")
-    assert "Take a full backup." in refused.err
+    assert "nosuch" in refused.err
     assert "Traceback" not in refused.err
 
 

@@ -14,7 +14,7 @@ from catalog.states import BackupType
 
 _KEYS = (
     "backup_id", "type", "state", "reader", "files", "bytes_read", "bytes_stored", "seconds",
-    "start_position", "stop_position", "peak_memory",
+    "start_position", "stop_position", "peak_memory", "base_id", "parents", "type_reason",
 )  # fmt: skip
 
 
@@ -39,5 +39,7 @@ class Command(JobCommand):
 
     def told(self, answer: dict[str, Any]) -> list[str]:
         lines = [f"The backup {answer['backup_id']} is {answer['state']}."]
-        lines += [f"{name}: {answer[name]}" for name in _KEYS[3:]]
+        lines += [f"{name}: {answer[name]}" for name in _KEYS[3:-3]]
+        if answer["base_id"]:
+            lines.append(f"compared with: {answer['base_id']} (needs {', '.join(answer['parents'])})")
         return lines + [f"Warning: {warning}" for warning in self._warnings]

@@ -1,11 +1,8 @@
-"""Differential and incremental backups of real servers: what they hold, what they build on, when they do not."""
+"""Differential and incremental backups of real servers: what they hold, and what they build on."""
 
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
-
-import pytest
 
 from dataprotect.engine.backup import take_backup
 from dataprotect.engine.model import BackupResult, Reader

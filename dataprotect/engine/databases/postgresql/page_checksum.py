@@ -88,7 +88,7 @@ def wrong_pages(
 
 
 def dated_since(data: memoryview | bytes | bytearray, since: int) -> Flags:
-    """Which pages of `data` claim the position `since` or a later one; a partial one at the end always does."""
+    """Which pages of `data` claim the position `since` or a later one; a partial last one always does."""
     found = np.ones(-(-len(data) // PAGE_SIZE), dtype=bool)
     pages = _as_pages(data)
     found[: len(pages)] = _lsns(pages) >= np.uint64(since)
