@@ -48,6 +48,8 @@ class LogStatus:
     exposure: float | None
     slot_status: str | None = None
     slot_retained: int | None = None
+    others: tuple[str, ...] = ()
+    """Further slots on the server that an installation of this program made."""
     problem: str = ""
     """Why heartbeats are missing, while the stream itself goes on."""
 

@@ -106,7 +106,8 @@ class Shipped:
     stored: int
     heartbeats: tuple[Heartbeat, ...] = ()
     removed: int = 0
-    """Stored bytes of the slices that a complete segment replaced."""
+    """Stored bytes of the slices that a complete segment replaced, and their number."""
+    removed_objects: int = 0
 
 
 class DifferentLog(ForeseenError):

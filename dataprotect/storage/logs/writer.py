@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from dataprotect.core import steps
@@ -114,7 +115,10 @@ class LogWriter:
         stored = self._ship("wal", segment, segment, start, end, read, heartbeats)
         steps.reached("storage.log.before_slices_go")
         removed = self._drop_slices(segment)
-        return self._shipped("wal", segment, start, end, stored, heartbeats, removed)
+        return replace(
+            self._shipped("wal", segment, start, end, stored, heartbeats),
+            removed=sum(removed), removed_objects=len(removed),
+        )  # fmt: skip
 
     def ship_slice(
         self, segment: str, offset: int, end_offset: int, read: ReadPlain,
@@ -225,20 +229,19 @@ class LogWriter:
         ends = [stretch.end for stretch in found if stretch.timeline == timeline]
         return (timeline, max(ends)) if ends else None
 
-    def _drop_slices(self, segment: str) -> int:
+    def _drop_slices(self, segment: str) -> list[int]:
         """Their stored bytes. Those of another collector go when a writer is opened next."""
-        removed = 0
+        removed = []
         for item in self._slices.pop(segment, []):
             self._backend.delete(item.name)
-            removed += item.size
+            removed.append(item.size)
         return removed
 
     def _shipped(
-        self, kind: LogKind, segment: str, start: int, end: int, stored: int,
-        heartbeats: Sequence[Heartbeat], removed: int = 0,
-    ) -> Shipped:  # fmt: skip
+        self, kind: LogKind, segment: str, start: int, end: int, stored: int, heartbeats: Sequence[Heartbeat]
+    ) -> Shipped:
         timeline = layout.segment_timeline(segment)
-        return Shipped(kind, self.stream.lineage, timeline, start, end, stored, tuple(heartbeats), removed)
+        return Shipped(kind, self.stream.lineage, timeline, start, end, stored, tuple(heartbeats))
 
 
 def part(read: ReadPlain, start: int) -> ReadPlain:

@@ -37,10 +37,10 @@ class HeartbeatTimer:
         slot: str,
         seconds: float,
         on_beat: Callable[[Heartbeat, int], None],
-        on_slot: Callable[[Slot | None], None],
+        on_slots: Callable[[list[Slot]], None],
     ) -> None:
-        self._address, self._slot, self._seconds = address, slot, seconds
-        self._on_beat, self._on_slot = on_beat, on_slot
+        self._address, self._seconds = address, seconds
+        self._on_beat, self._on_slots = on_beat, on_slots
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"heartbeat {slot}", daemon=True)
         self.problem = ""
@@ -75,7 +75,7 @@ class HeartbeatTimer:
             began = time.monotonic()
             with foreseen(self._address, "writing a heartbeat"):
                 self._beat(connection)
-                self._on_slot(slots.look(connection, self._slot))
+                self._on_slots(slots.ours(connection))
             self.problem = ""
             self._stop.wait(max(0.1, self._seconds - (time.monotonic() - began)))
 

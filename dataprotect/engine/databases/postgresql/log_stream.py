@@ -30,7 +30,7 @@ class PostgresLogStream:
     def __init__(self, request: LogRequest, open_writer: OpenWriter, listener: LogListener) -> None:
         self._request, self._open_writer, self._listener = request, open_writer, listener
         self._beats, self._exposure = Beats(), Exposure()
-        self._slot: Slot | None = None
+        self._slots: list[Slot] = []
         self._timer: HeartbeatTimer | None = None
         self._timeline = 0
         self._writer: LogWriter | None = None
@@ -131,16 +131,18 @@ class PostgresLogStream:
         self._beats.add(position, beat)
         self._listener.heartbeat(beat, self._timeline)
 
-    def _look(self, slot: Slot | None) -> None:
-        self._slot = slot
+    def _look(self, found: list[Slot]) -> None:
+        self._slots = found
 
     def _tell(self, status: LogStatus) -> None:
-        slot = self._slot
+        name = self._origin.slot if self._origin else ""
+        slot = next((each for each in self._slots if each.name == name), None)
         self._listener.status(
             replace(
                 status,
                 slot_status=slot.status if slot else None,
                 slot_retained=slot.retained if slot else None,
+                others=tuple(each.name for each in self._slots if each.name != name),
                 problem=self._timer.problem if self._timer else "",
             )
         )
