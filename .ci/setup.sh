@@ -10,7 +10,7 @@ packages="postgresql-15 postgresql-client-15 libpango-1.0-0 libpangoft2-1.0-0 li
 locks="requirements.txt"
 case $purpose in
 run) ;;
-test) packages="$packages redis-server chromium poppler-utils" ;;
+test) packages="$packages redis-server chromium poppler-utils zstd openssl" ;;
 bench) packages="$packages pgbackrest zstd openssl" ;;
 *) echo "usage: $0 [test|bench]" >&2; exit 2 ;;
 esac

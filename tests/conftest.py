@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.database import empties_the_database, keep, put_back
 from tests.isolation import OutsideWorld, SocketGuard
 from tests.servers.postgresql import DEBIAN_15, PostgresServer, binaries_17
 from tests.servers.redis import RedisServer
@@ -31,6 +32,24 @@ _numbers = itertools.count(1)
 
 def pytest_configure(config: pytest.Config) -> None:
     _guard.install()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """After all fixtures of the test: no test depends on which one ran before it in the same worker."""
+    result = yield
+    if nextitem is not None and empties_the_database(item):
+        put_back(item.config)
+    return result
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker) -> None:
+    """The database of the test run, and what is in it when it is new."""
+    with django_db_blocker.unblock():
+        keep(request.config)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 KEPT = {"PATH", "TERM", "TMPDIR", "USER", "LOGNAME", "VIRTUAL_ENV", "CI", "DJANGO_SETTINGS_MODULE"}
-KEPT_PREFIXES = ("PYTEST_", "PYTHON", "PLAYWRIGHT_", "HYPOTHESIS_")
+KEPT_PREFIXES = ("PYTEST_", "PYTHON", "PLAYWRIGHT_", "HYPOTHESIS_", "OPS_TESTS_")
 PREFIX = "dataprotect-tests-"
 
 

@@ -1,0 +1,32 @@
+"""What migrations write (roles, tiers) has to outlive the tests that empty every table."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from pytest_django.plugin import blocking_manager_key
+
+_migrated = pytest.StashKey[str]()
+
+
+def empties_the_database(item: pytest.Item) -> bool:
+    """A transactional test cannot be rolled back, so Django empties all tables after it."""
+    marker = item.get_closest_marker("django_db")
+    marked = bool(marker and marker.kwargs.get("transaction"))
+    return marked or bool({"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ())))
+
+
+def keep(config: pytest.Config) -> None:
+    """Remember the contents of the freshly migrated database."""
+    config.stash[_migrated] = connection.creation.serialize_db_to_string()
+
+
+def put_back(config: pytest.Config) -> None:
+    """Give the database the contents it had when it was new."""
+    if _migrated not in config.stash:
+        return
+    with config.stash[blocking_manager_key].unblock():
+        # What flush made again by itself (permissions) has other keys than what is put back.
+        call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
+        connection.creation.deserialize_db_from_string(config.stash[_migrated])
