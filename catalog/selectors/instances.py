@@ -16,6 +16,7 @@ from catalog.models import (
     InstanceUserPermission,
     Verification,
 )
+from catalog.selectors.plans import schedule_states
 from catalog.selectors.rows import InstanceRow, instance_row
 from catalog.selectors.strip import strips
 from catalog.selectors.visible import Viewer, instance_get, instances_visible, rights
@@ -71,7 +72,12 @@ def instance_detail(*, user: Viewer, name: str, now: datetime | None = None) -> 
     jobs = list(Job.objects.filter(subject=instance.subject).order_by("-created_at")[:_SHOWN])
     return InstanceDetail(
         instance=instance,
-        row=instance_row(instance, strips(instances=[instance], now=at)[instance.pk], at),
+        row=instance_row(
+            instance,
+            strips(instances=[instance], now=at)[instance.pk],
+            at,
+            schedule_states([instance], at)[instance.pk],
+        ),
         databases=list(instance.databases.order_by("-is_present", "name")),
         backups=list(instance.backups.select_related("repository").order_by("-stopped_at")[:_SHOWN]),
         backup_count=instance.backups.count(),

@@ -13,6 +13,8 @@ from django.db.models import Count, Q, QuerySet
 
 from catalog.models import Instance
 from catalog.selectors.attention import AttentionItem, attention
+from catalog.selectors.facts import logged_until
+from catalog.selectors.plans import schedule_states
 from catalog.selectors.problems import Problems, ranked
 from catalog.selectors.rows import InstanceRow, instance_row
 from catalog.selectors.strip import strips
@@ -71,6 +73,8 @@ def overview(
     shown = Paginator(ranked(wanted, problems).select_related(*_SELECTED), per_page).get_page(page)
     instances = list(shown.object_list)
     days = strips(instances=instances, now=at)
+    logged = logged_until(Instance.objects.filter(pk__in=[instance.pk for instance in instances]))
+    plans = schedule_states(instances, at)
     items, more = attention(
         user=user, visible=visible, problems=problems, counts_bad=counts.total - counts.ok
     )
@@ -81,7 +85,7 @@ def overview(
         counts=counts,
         attention=items,
         attention_more=more,
-        rows=[instance_row(instance, days[instance.pk], at) for instance in instances],
+        rows=[instance_row(one, days[one.pk], at, plans[one.pk]) for one in instances],
         page=shown,
         filtered=bool(search or environment or tier or severity),
     )

@@ -42,13 +42,13 @@ class ScheduleState:
 
 
 def plan_of(policy: Policy) -> Plan:
-    """Reads the policy's blackouts: prefetch them where there are many policies."""
+    """Reads the policy's blackouts: prefetch them where there are many. One not saved yet has none."""
     start, end = policy.backup_window_start, policy.backup_window_end
     return Plan(
         zone=policy.timezone,
         crons={kind: getattr(policy, field) for kind, field in CRON_FIELDS.items()},
         window=(start, end) if start is not None and end is not None else None,
-        blackouts=tuple(_blackout(row) for row in policy.blackouts.all()),
+        blackouts=tuple(_blackout(row) for row in policy.blackouts.all()) if policy.pk else (),
         late_after=timedelta(minutes=policy.late_after_minutes),
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from catalog.models import Backup, Instance, Verification
+from catalog.selectors.plans import ScheduleState
 from catalog.selectors.strip import StripDay
 
 
@@ -16,13 +17,15 @@ class InstanceRow:
     """danger (nothing to restore, or the target is breached), warn, ok"""
     last_good_backup: Backup | None
     age_seconds: float | None
-    """Since the last good backup; this is the RPO now: whatever happened since would be lost."""
+    """Since the newest instant that can be restored, by backup or log: whatever came after would be lost."""
     rpo_target_seconds: int
     rto_seconds: float | None
     """Measured by the latest restore test that passed."""
     rto_target_seconds: int
     last_restore_test: Verification | None
     strip: tuple[StripDay, ...]
+    schedule: ScheduleState = field(default_factory=ScheduleState)
+    """What its policy does next, and what is overdue."""
 
     @property
     def rpo_breached(self) -> bool:
@@ -32,8 +35,19 @@ class InstanceRow:
     def rto_breached(self) -> bool:
         return self.rto_seconds is not None and self.rto_seconds > self.rto_target_seconds
 
+    @property
+    def next_at(self) -> datetime | None:
+        """When its next backup begins, as far as window and blackouts let it; None without a policy."""
+        coming = self.schedule.next_backup
+        return coming.starts_at if coming is not None else None
 
-def instance_row(instance: Instance, strip: tuple[StripDay, ...], now: datetime) -> InstanceRow:
+
+def instance_row(
+    instance: Instance,
+    strip: tuple[StripDay, ...],
+    now: datetime,
+    schedule: ScheduleState | None = None,
+) -> InstanceRow:
     """Needs tier, last_good_backup, last_restore_test and rto_evidence selected: it asks nothing itself."""
     age = (now - instance.last_good_at).total_seconds() if instance.last_good_at else None
     evidence = instance.rto_evidence
@@ -47,6 +61,7 @@ def instance_row(instance: Instance, strip: tuple[StripDay, ...], now: datetime)
         rto_target_seconds=instance.tier.rto_seconds,
         last_restore_test=instance.last_restore_test,
         strip=strip,
+        schedule=schedule or ScheduleState(),
     )
     return _with_severity(row)
 

@@ -12,6 +12,7 @@ from catalog.models import Backup, Instance, Repository
 from catalog.services.backup_base import backup_base
 from catalog.services.backup_judge import backup_judge
 from catalog.services.backup_record import backup_from_result, seal_parents
+from catalog.services.bandwidth import bandwidth_of
 from catalog.services.catalog_rebuild import instance_adopt
 from catalog.services.cleaning import save_clean
 from catalog.services.opening import repository_open, source_of
@@ -34,7 +35,8 @@ def backup_run(*, context: JobContext, instance_id: int, type: str, reader: str)
     Raises what the engine and the storage foresee; then there is no new row, or one in state `damaged`.
     """
     instance = _instance(instance_id)
-    stored = repository_open(instance.repository, write=True)
+    rate = bandwidth_of(instance, instance.repository)
+    stored = repository_open(instance.repository, write=True, rate=rate)
     _clear_the_ground(context, instance, stored)
     result = take_backup(_request(instance, type, reader), stored, context, engine=instance.engine)
     reached("backup.before_row")
@@ -49,7 +51,7 @@ def backup_run(*, context: JobContext, instance_id: int, type: str, reader: str)
 
 
 def _instance(key: int) -> Instance:
-    found = Instance.objects.select_related("repository", "tier").filter(pk=key).first()
+    found = Instance.objects.select_related("repository", "tier", "policy").filter(pk=key).first()
     if found is None:
         raise ForeseenError(
             "instance.not_found", "The instance is no longer registered.", "Nothing: there is nothing to do."

@@ -121,7 +121,9 @@ def retention_change_apply(*, actor: Actor, change: ChangeRequest) -> dict[str, 
         done, subject = rows.update(**payload["after"]), f"policy:{payload['policy']}"
     else:
         held = Instance.objects.filter(pk=payload["instance"], policy=payload["before"])
-        done, subject = held.update(policy=payload["after"]), f"instance:{payload['instance']}"
+        since = clock.now() if payload["after"] is not None else None
+        done = held.update(policy=payload["after"], policy_since=since)
+        subject = f"instance:{payload['instance']}"
     if not done:
         raise ForeseenError(
             "change.overtaken",

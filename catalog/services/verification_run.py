@@ -11,6 +11,7 @@ from django.db import transaction
 from catalog.models import Backup, Verification
 from catalog.services.backup_judge import verification_judge
 from catalog.services.backup_state import backup_move
+from catalog.services.bandwidth import bandwidth_of
 from catalog.services.cleaning import save_clean
 from catalog.services.instance_refresh import instance_refresh
 from catalog.services.opening import repository_open, server_binaries
@@ -30,7 +31,9 @@ _GONE = ("backup.missing", "storage.object_missing")
 
 def verification_run(*, context: JobContext, backup_id: str, level: str) -> dict[str, Any]:
     """One verification. A backup that fails it ends the job well: the result says `passed` false."""
-    backup = Backup.objects.select_related("instance__tier", "repository").get(backup_id=backup_id)
+    backup = Backup.objects.select_related("instance__tier", "instance__policy", "repository").get(
+        backup_id=backup_id
+    )
     row = verification_take(context=context, backup=backup, level=VerificationLevel(level))
     return {
         "backup_id": backup_id,
@@ -58,7 +61,7 @@ def _outcome(context: JobContext, backup: Backup, level: VerificationLevel) -> m
     try:
         return verify(
             word,
-            repository_open(backup.repository),
+            repository_open(backup.repository, rate=bandwidth_of(backup.instance, backup.repository)),
             backup.instance.identifier,
             backup.backup_id,
             reporter=context,
