@@ -54,6 +54,8 @@ class State:
     dsn: str = ""
     server: Process | None = None
     reached_position: str = ""
+    reached_at: str = ""
+    target: str = ""
 
 
 def new_clone_id() -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dataprotect.core import steps
+from dataprotect.core import clock, steps
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter, Silent
 from dataprotect.engine import clone_folder, command, processes
@@ -17,13 +17,18 @@ from dataprotect.engine.command import Account
 from dataprotect.engine.databases.postgresql import binaries, clone, restored_layout
 from dataprotect.engine.databases.postgresql.clone import Settled
 from dataprotect.engine.databases.postgresql.clone_settings import PORT, SOURCE_FILES
-from dataprotect.engine.databases.postgresql.recovery import RecoveryTarget
+from dataprotect.engine.databases.postgresql.log_fetch import LogFetcher
+from dataprotect.engine.databases.postgresql.recovery import RecoveryTarget, chosen
+from dataprotect.engine.databases.postgresql.recovery_plan import log_plan
+from dataprotect.engine.databases.postgresql.recovery_reached import Reached, explained, require
 from dataprotect.engine.databases.postgresql.restored_layout import Layout
 from dataprotect.engine.databases.postgresql.stored_log import StoredLog, refuse_new_tablespaces
 from dataprotect.engine.model import Clone
 from dataprotect.engine.restore import copy
 from dataprotect.engine.restore_target import check_space
+from dataprotect.engine.timeline_model import Choice
 from dataprotect.engine.tree import TreeSink
+from dataprotect.storage.logs import LogReader
 from dataprotect.storage.repository import BackupReader, Repository
 
 
@@ -34,7 +39,7 @@ class CloneRequest:
     purpose: `verification` clones never outlive the process that made them, `kept` ones stay until dropped.
     binaries: folder of the server's programs by major version, where the distribution's are not meant.
     account: who runs the server when we are root. position: where to recover to (exclusively); None is
-    where the fingerprint was taken.
+    where the fingerprint was taken. choice: a target reached with the stored log; it goes before position.
     """
 
     instance_id: str
@@ -46,6 +51,7 @@ class CloneRequest:
     threads: int = 2
     position: str | None = None
     start_seconds: float = 6 * 3600.0
+    choice: Choice | None = None
 
 
 def bring_up(repository: Repository, request: CloneRequest, reporter: Reporter | None = None) -> Clone:
@@ -66,7 +72,8 @@ def bring_up(repository: Repository, request: CloneRequest, reporter: Reporter |
     )
     try:
         steps.reached("clone.folder_made")
-        return _build(reader, request, folder, account, programs, reporter)
+        fetcher = None if request.choice is None else _fetcher(repository, request, folder, account)
+        return _build(reader, request, folder, account, programs, reporter, fetcher)
     except BaseException:
         clone_folder.remove(folder)
         raise
@@ -100,7 +107,7 @@ def running(clones: Path) -> list[State]:
 
 def _build(
     reader: BackupReader, request: CloneRequest, folder: Path, account: Account,
-    programs: binaries.Binaries, reporter: Reporter,
+    programs: binaries.Binaries, reporter: Reporter, fetcher: LogFetcher | None,
 ) -> Clone:  # fmt: skip
     documents = reader.attachments()
     server: Mapping[str, Any] = documents.get("server", {})
@@ -116,7 +123,7 @@ def _build(
         socket_directory=Path(state.socket_directory),
         superuser=str(fingerprint.get("superuser") or "postgres"),
         database=_entrance(server),
-        target=RecoveryTarget(position=position),
+        target=_target(request, fetcher, position),
     )
     began = time.monotonic()
     _fetch(reader, settled, server, folder, request, reporter)
@@ -132,9 +139,16 @@ def _build(
         end=str(facts["log_end_position"]),
     )
     refuse_new_tablespaces(log, reporter)
-    at = _start(settled, folder, request, reporter)
+    at = _start(settled, folder, request, reporter, fetcher)
     finished = time.monotonic()
-    state = clone_folder.update(folder, phase="running", dsn=settled.dsn, reached_position=at)
+    state = clone_folder.update(
+        folder,
+        phase="running",
+        dsn=settled.dsn,
+        reached_position=at.position,
+        reached_at=clock.iso(at.at) if at.at else "",
+        target=str(request.choice.target) if request.choice else "",
+    )
     steps.reached("clone.ready")
     assert state.server is not None  # noqa: S101  noted by _start
     return Clone(
@@ -144,9 +158,25 @@ def _build(
         socket_directory=settled.socket_directory,
         port=PORT,
         pid=state.server.pid,
-        reached_position=at,
+        reached_position=at.position,
         timings={"fetch": fetched - began, "recovery": finished - fetched},
+        reached_at=at.at,
+        reached_reason=at.reason,
     )
+
+
+def _fetcher(repository: Repository, request: CloneRequest, folder: Path, account: Account) -> LogFetcher:
+    """What gives the clone its log. The list of what is stored is frozen here."""
+    assert request.choice is not None  # noqa: S101
+    logs = LogReader(repository, request.instance_id)
+    plan = log_plan(request.choice, logs.objects(), request.choice.reach_end)
+    return LogFetcher(logs, plan, folder, account, request.threads)
+
+
+def _target(request: CloneRequest, fetcher: LogFetcher | None, position: str | None) -> RecoveryTarget:
+    if request.choice is None or fetcher is None:
+        return RecoveryTarget(position=position)
+    return chosen(request.choice, fetcher.restore_command)
 
 
 def _fetch(
@@ -169,8 +199,10 @@ def _fetch(
         reporter.note(note)
 
 
-def _start(settled: Settled, folder: Path, request: CloneRequest, reporter: Reporter) -> str:
-    """Start, wait, and return the position reached."""
+def _start(
+    settled: Settled, folder: Path, request: CloneRequest, reporter: Reporter, fetcher: LogFetcher | None
+) -> Reached:
+    """Start, wait, and return where it stands. Raises when that is not the target."""
     reporter.phase("recovery")
     if not clone.fenced_off(settled.account):
         reporter.note(
@@ -178,11 +210,34 @@ def _start(settled: Settled, folder: Path, request: CloneRequest, reporter: Repo
         )
     clone_folder.update(folder, phase="starting")
     steps.reached("clone.before_start")
+    if fetcher is None or request.choice is None:
+        _run(settled, folder, request, reporter, _nothing)
+        return Reached(clone.reached(settled), "")
+    fetcher.start()
+    try:
+        _run(settled, folder, request, reporter, fetcher.check)
+    except ForeseenError as error:
+        if error.code != "clone.not_started":
+            raise
+        raise explained(clone.log_tail(settled.log), request.choice) or error from None
+    finally:
+        fetcher.close()
+    reached = clone.reached_at_last(settled)
+    require(reached, request.choice)
+    return reached
+
+
+def _run(
+    settled: Settled, folder: Path, request: CloneRequest, reporter: Reporter, watch: Callable[[], None]
+) -> None:
     process = clone.start(settled)
     clone_folder.update(folder, server=processes.identify(process.pid))
     steps.reached("clone.started")
-    clone.wait_until_ready(settled, process, request.start_seconds, reporter)
-    return clone.reached(settled)
+    clone.wait_until_ready(settled, process, request.start_seconds, reporter, watch)
+
+
+def _nothing() -> None:
+    return None
 
 
 def _entrance(server: Mapping[str, Any]) -> str:

@@ -171,6 +171,10 @@ class Clone:
     pid: int
     reached_position: str
     timings: Mapping[str, float] = field(default_factory=dict)
+    reached_at: datetime | None = None
+    """Commit time of the last transaction that was replayed, in the server's words; None when none was."""
+    reached_reason: str = ""
+    """The server's words for why it ended there, such as `before 2026-11-22 15:07:58.2+00`."""
 
 
 def as_plain(value: Any) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from dataprotect.core.progress import Reporter, Silent
 from dataprotect.engine import command
 from dataprotect.engine.command import Account
 from dataprotect.engine.databases.postgresql import binaries, recovery, restored_layout
-from dataprotect.engine.databases.postgresql.recovery import END_OF_LOG, RecoveryTarget
+from dataprotect.engine.databases.postgresql.log_fetch import place_log
+from dataprotect.engine.databases.postgresql.recovery import END_OF_LOG, RecoveryTarget, chosen
+from dataprotect.engine.databases.postgresql.recovery_plan import LogPlan, log_plan
 from dataprotect.engine.databases.postgresql.restored_layout import (
     Layout,
     Survey,
@@ -28,7 +30,9 @@ from dataprotect.engine.databases.postgresql.restored_layout import (
 )
 from dataprotect.engine.databases.postgresql.stored_log import StoredLog, refuse_new_tablespaces
 from dataprotect.engine.restore_target import check_space, check_targets
+from dataprotect.engine.timeline_model import Choice
 from dataprotect.engine.tree import TreeSink, sync_folder, told
+from dataprotect.storage.logs import LogReader
 from dataprotect.storage.repository import BackupReader, Repository
 
 _RAW: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
@@ -58,6 +62,8 @@ class RestoreRequest:
     threads: int = 2
     recovery_target: RecoveryTarget = END_OF_LOG
     binaries: Mapping[int, Path] = field(default_factory=dict)
+    choice: Choice | None = None
+    """A target reached with the stored log; it goes before `recovery_target`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +101,21 @@ def restore_files(
     layout = Layout(request.target, places)
     owner = command.unprivileged_account(request.owner)
     check_targets([layout.data, *places.values()], repository.url)
-    check_space({layout.data: found.bytes[0]} | {places[oid]: found.bytes[oid] for oid in places})
+    logs = LogReader(repository, request.instance_id)
+    plan = _plan(logs, request.choice)
+    check_space(
+        {layout.data: found.bytes[0] + (plan.bytes if plan else 0)}
+        | {places[oid]: found.bytes[oid] for oid in places}
+    )
     reporter.checkpoint()
     mark(layout.data, owner)
     steps.reached("restore.marked")
     with TreeSink(layout.place, owner=owner, held=(layout.control_file,)) as sink:
         copy(reader, sink, layout, found, request.threads, reporter)
-        notes = _configure(sink, layout, found, request.recovery_target, server)
+        target = request.recovery_target if request.choice is None else chosen(request.choice)
+        notes = _configure(sink, layout, found, target, server)
+        if plan is not None and request.choice is not None:
+            notes += _log(logs, plan, layout, owner, request, reporter)
         notes += _refuse_new_tablespaces(reader, request, owner, reporter)
         steps.reached("restore.before_release")
         sink.release()
@@ -192,6 +206,33 @@ def _configure(
     if "pg_ident.conf" not in found.names:
         sink.plain(data / "pg_ident.conf", b"")
     return notes
+
+
+def _plan(logs: LogReader, choice: Choice | None) -> LogPlan | None:
+    return None if choice is None else log_plan(choice, logs.objects(), choice.log_end)
+
+
+def _log(
+    logs: LogReader, plan: LogPlan, layout: Layout, owner: Account, request: RestoreRequest,
+    reporter: Reporter,
+) -> list[str]:  # fmt: skip
+    """Put the log into pg_wal itself: the folder then starts with the server's programs and nothing else.
+
+    It takes as much room as there is log between backup and target, which was asked for before; a nearer
+    backup needs less. The server takes away what it has replayed, and what lies beyond its target.
+    """
+    assert request.choice is not None  # noqa: S101
+    reporter.phase("log", plan.bytes)
+
+    def placed(size: int) -> None:
+        reporter.advance(size)
+        reporter.checkpoint()
+
+    place_log(logs, plan, layout.data / "pg_wal", owner, request.threads, placed)
+    return [
+        f"When it is started it recovers to {request.choice.target}. All log for that, {len(plan.segments)} "
+        "segments, lies in its pg_wal. Its server log says where recovery stopped: compare it before use."
+    ]
 
 
 def _refuse_new_tablespaces(

@@ -202,7 +202,8 @@ class Bracket:
 class Choice:
     """From which backup, along which line, up to where at most log is needed.
 
-    ends_log  the target is the end of what is stored: recovery simply runs out of log there
+    log_end    recovery will have ended before it; `reach_end` is where the stored log itself ends
+    ends_log   the target is the end of what is stored: recovery simply runs out of log there
     """
 
     target: Target
@@ -210,6 +211,7 @@ class Choice:
     line: Line
     window: RecoveryWindow
     log_end: int
+    reach_end: int
     bracket: Bracket
     ends_log: bool
     lost_seconds: float | None

@@ -9,8 +9,11 @@ from math import ceil, floor
 
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine.databases.postgresql import lsn
-from dataprotect.engine.timeline_clock import LineClock
+from dataprotect.engine.timeline_clock import MARGIN, LineClock
 from dataprotect.engine.timeline_model import BackupPoint, Bracket, Choice, Line, RecoveryWindow, Target
+
+_RECORD = 64 << 10
+"""Recovery to a position has to read one whole record beyond it. Nearly all are much shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,10 @@ def _by_time(reach: Reach, target: Target) -> Choice | None:
     assert target.at is not None  # noqa: S101  its kind says so
     if not reach.start_at <= target.at <= reach.window.end_at:
         return None
-    bracket = reach.clock.of_instant(target.at)
-    log_end = min(bracket.high.position, reach.end) if bracket.high else reach.end
-    return _choice(reach, target, max(log_end, reach.base.stop_position), bracket)
+    beyond = reach.clock.of_instant(target.at + MARGIN).high
+    log_end = min(beyond.position, reach.end) if beyond else reach.end
+    log_end = max(log_end, reach.base.stop_position)
+    return _choice(reach, target, log_end, reach.clock.of_instant(target.at))
 
 
 def _by_position(reach: Reach, target: Target) -> Choice | None:
@@ -92,7 +96,9 @@ def _by_position(reach: Reach, target: Target) -> Choice | None:
     position = target.position
     if not max(reach.base.stop_position, reach.window.start_position) <= position <= reach.end:
         return None
-    return _choice(reach, target, position, reach.clock.of_position(position))
+    beyond = reach.clock.of_position(position + _RECORD).high
+    log_end = min(beyond.position, reach.end) if beyond else reach.end
+    return _choice(reach, target, log_end, reach.clock.of_position(position))
 
 
 def _to_the_end(reach: Reach, target: Target) -> Choice | None:
@@ -115,6 +121,7 @@ def _choice(reach: Reach, target: Target, log_end: int, bracket: Bracket) -> Cho
         line=reach.line,
         window=reach.window,
         log_end=log_end,
+        reach_end=reach.end,
         bracket=bracket,
         ends_log=target.kind == "latest" or (target.kind == "lsn" and target.position == reach.end),
         lost_seconds=0.0 if target.kind == "latest" else lost,

@@ -49,9 +49,8 @@ def proved(known: Facts, base: BackupPoint, legs: tuple[tuple[int, int, int | No
     """
     mib = lsn_at(1)
     for position in range(base.stop_position, end, mib):
-        if base.start_position <= position < base.own_end and position < (
-            legs_end(legs, base.timeline) or END * mib
-        ):
+        left_at = legs_end(legs, base.timeline)
+        if position < base.own_end and (left_at is None or position < left_at):
             continue
         segment = position - position % known.segment_size
         if not any(

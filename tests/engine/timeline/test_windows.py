@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from dataprotect.engine.timeline import RecoveryWindows, recovery_windows
-from dataprotect.engine.timeline_model import LATEST, Lineage, RecoveryWindow
+from dataprotect.engine.timeline_model import LATEST, Beat, Lineage, RecoveryWindow
 from tests.engine.timeline.scenes import (
     CLUSTER,
     LOG,
@@ -220,7 +220,7 @@ def test_a_clock_set_back_ends_recovery_at_the_first_commit_that_is_later() -> N
         beat._replace(at=beat.at - timedelta(seconds=30)) for beat in beats(65, 120)
     )
     found = recovery_windows(facts(backups=(A,), stretches=(stretch(16, 120),), beats=turned))
-    assert found.choose_base(when(52)).log_end == lsn_at(55)
+    assert found.choose_base(when(52)).bracket.high == Beat(at(55), lsn_at(55), 1)
 
 
 def test_a_segment_whose_beginning_is_missing_is_no_log() -> None:
@@ -235,4 +235,4 @@ def test_the_bracket_says_how_exactly_an_instant_is_known() -> None:
     choice = found.choose_base(when(52))
     assert choice.bracket.low is not None and choice.bracket.high is not None
     assert (choice.bracket.low.at, choice.bracket.high.at, choice.bracket.seconds) == (at(50), at(55), 5)
-    assert (choice.log_end, choice.lost_seconds) == (lsn_at(55), 48)
+    assert (choice.log_end, choice.reach_end, choice.lost_seconds) == (lsn_at(55), lsn_at(100), 48)

@@ -8,8 +8,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,14 @@ from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter
 from dataprotect.engine import command
 from dataprotect.engine.command import Account
-from dataprotect.engine.databases.postgresql import clone_settings, lsn
+from dataprotect.engine.databases.postgresql import clone_settings, lsn, recovery_reached
 from dataprotect.engine.databases.postgresql.binaries import Binaries
 from dataprotect.engine.databases.postgresql.clone_settings import PORT
 from dataprotect.engine.databases.postgresql.recovery import RecoveryTarget
+from dataprotect.engine.databases.postgresql.recovery_reached import LARGEST_HEADER, Reached
 
 LOG_LINES = 25
 _POLL_SECONDS = 0.1
-_LARGEST_HEADER = 64
 CLIENT_OPTIONS = (
     "-c session_preload_libraries= -c local_preload_libraries= -c default_transaction_read_only=off"
 )
@@ -121,10 +121,14 @@ def fenced_off(account: Account) -> bool:
 
 
 def wait_until_ready(
-    clone: Settled, process: subprocess.Popen[bytes], timeout: float, reporter: Reporter
+    clone: Settled,
+    process: subprocess.Popen[bytes],
+    timeout: float,
+    reporter: Reporter,
+    watch: Callable[[], None] = lambda: None,
 ) -> None:
     """Return when it has recovered, promoted and answers. Raises with the end of its log when it ends
-    instead.
+    instead; `watch` may raise what it waits for in vain.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -134,6 +138,7 @@ def wait_until_ready(
             return
         except psycopg.Error as error:
             said = str(error)
+        watch()
         if process.poll() is not None:
             raise _failed(clone, f"ended with exit code {process.returncode} before it was ready")
         if time.monotonic() > deadline:
@@ -155,16 +160,25 @@ def reached(clone: Settled) -> str:
     with connect(clone.dsn) as connection:
         row = connection.execute("SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)").fetchone()
     assert row is not None  # noqa: S101
-    history = (clone.data / "pg_wal" / f"{row[0]}.history").read_text()
-    line = [line for line in history.splitlines() if line.strip() and not line.startswith("#")][-1]
-    _, position, reason = line.split("\t", 2)
+    found = recovery_reached.of_history(clone.data, str(row[0]))
+    position, reason = found.position, found.reason
     wanted = clone.target.position
     if wanted is not None:
         # The position asked for may lie behind the header of a page; the last record ends before that.
         short = lsn.parse(wanted) - lsn.parse(position)
-        if not (0 <= short <= _LARGEST_HEADER and reason.startswith("before LSN")):
+        if not (0 <= short <= LARGEST_HEADER and reason.startswith("before LSN")):
             raise _failed(clone, f"recovered to {position} ({reason}), not to {wanted}")
     return position
+
+
+def reached_at_last(clone: Settled) -> Reached:
+    """Where and why its recovery ended, and the last transaction it replayed."""
+    with connect(clone.dsn) as connection:
+        row = connection.execute(
+            "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), pg_last_xact_replay_timestamp()"
+        ).fetchone()
+    assert row is not None  # noqa: S101
+    return replace(recovery_reached.of_history(clone.data, str(row[0])), at=row[1])
 
 
 def log_tail(log: Path, lines: int = LOG_LINES) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dataprotect.engine.databases.postgresql.recovery import FENCE, RecoveryTarget, lines
+from dataprotect.engine.databases.postgresql.recovery import FENCE, NO_ARCHIVE, RecoveryTarget, lines
 
 PORT = 5432
 SHARED_BUFFERS = "64MB"
@@ -30,6 +30,14 @@ ACTS_ON_THE_WORLD = frozenset(
     }
 )  # fmt: skip
 """Libraries that do things on their own. (max_worker_processes = 0 stops their workers in any case.)"""
+
+_LONG_REPLAY = {
+    "shared_buffers": "256MB",
+    "wal_keep_size": "0",
+    "max_wal_size": "1GB",
+    "checkpoint_timeout": "5min",
+}
+"""Much log may pass through: what is replayed goes, instead of being kept for the comparison."""
 
 _LIBRARY = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -62,6 +70,7 @@ def configuration(
         **_isolated(socket_directory, preload),
         **FENCE,
         **_disposable(),
+        **(_LONG_REPLAY if target.restore_command != NO_ARCHIVE else {}),
         "max_prepared_transactions": control.get("max_prepared_xacts setting", "0"),
         "max_locks_per_transaction": control.get("max_locks_per_xact setting", "64"),
         "track_commit_timestamp": control.get("track_commit_timestamp setting", "off"),

@@ -51,8 +51,8 @@ _HISTORY = ".history"
 
 
 class LogFetcher:
-    """`start` before the server, `check` while it recovers, `close` afterwards. `folder` is the clone's and goes
-    with it; the server's account owns what is inside.
+    """`start` before the server, `check` while it recovers, `close` afterwards. `folder` is the clone's and
+    goes with it; the server's account owns what is inside.
     """
 
     def __init__(

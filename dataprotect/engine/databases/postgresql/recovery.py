@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dataprotect.engine.databases.postgresql import lsn
+from dataprotect.engine.timeline_model import Choice
 
 NO_ARCHIVE = "/bin/false"
 """As restore_command: nothing is fetched; the log stored with the backup lies in pg_wal already."""
@@ -12,22 +16,34 @@ NO_ARCHIVE = "/bin/false"
 
 @dataclass(frozen=True, slots=True)
 class RecoveryTarget:
-    """Where recovery ends. Without `position` at the end of the stored log; with it right before that LSN."""
+    """Where recovery ends: right before the LSN `position`, behind the last transaction that committed up to
+    the instant `at` (a commit at that very instant is in), at the restore point `name`, else at the end of
+    the log. `timeline` is the one to follow; `current` is that of the backup.
+    """
 
     position: str | None = None
     restore_command: str = NO_ARCHIVE
+    at: datetime | None = None
+    name: str = ""
+    timeline: str = "current"
 
     def settings(self) -> dict[str, str]:
-        """Settings that go with a recovery.signal. Every other kind of target is taken back."""
-        return {
-            "restore_command": self.restore_command,
+        """Settings that go with a recovery.signal. Every other kind of target is taken back, and before the
+        one that is meant: the server refuses to take back one kind once another is set.
+        """
+        targets = {
             "recovery_target": "",
-            "recovery_target_name": "",
-            "recovery_target_time": "",
+            "recovery_target_name": self.name,
+            "recovery_target_time": _instant(self.at),
             "recovery_target_xid": "",
             "recovery_target_lsn": self.position or "",
-            "recovery_target_inclusive": "off",
-            "recovery_target_timeline": "current",
+        }
+        return {
+            "restore_command": self.restore_command,
+            **{name: value for name, value in targets.items() if not value},
+            **{name: value for name, value in targets.items() if value},
+            "recovery_target_inclusive": "on" if self.at is not None else "off",
+            "recovery_target_timeline": self.timeline,
             "recovery_target_action": "promote",
             "recovery_end_command": "",
             "archive_cleanup_command": "",
@@ -35,6 +51,25 @@ class RecoveryTarget:
 
 
 END_OF_LOG = RecoveryTarget()
+
+
+def chosen(choice: Choice, restore_command: str = NO_ARCHIVE) -> RecoveryTarget:
+    """The settings of a recovery to what was chosen."""
+    target = choice.target
+    exact = target.position is not None and not choice.ends_log
+    return RecoveryTarget(
+        position=lsn.text(target.position) if exact and target.position is not None else None,
+        restore_command=restore_command,
+        at=target.at,
+        name=target.name,
+        timeline=str(choice.line.timeline),
+    )
+
+
+def _instant(at: datetime | None) -> str:
+    """In UTC, with its zone, whatever the server's own zone is."""
+    return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
+
 
 FENCE: Mapping[str, str] = {
     "archive_mode": "off",

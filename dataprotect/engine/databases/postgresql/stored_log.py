@@ -49,6 +49,15 @@ def refuse_new_tablespaces(log: StoredLog, reporter: Reporter) -> None:
             raise created_meanwhile(created[2])
 
 
+def created_in_log(location: str) -> ForeseenError:
+    return ForeseenError(
+        "restore.tablespace_in_log",
+        f"A tablespace in {location} was created between the backup and the target; replaying that would "
+        "touch that very folder.",
+        "Choose a target before it, or a backup taken after it.",
+    )
+
+
 def created_meanwhile(location: str) -> ForeseenError:
     return ForeseenError(
         "restore.tablespace_in_log",
