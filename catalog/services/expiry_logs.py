@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from django.db import transaction
 
-from catalog.models import Heartbeat, Instance, LogStretch, Repository
+from catalog.models import Heartbeat, Instance, LogGap, LogStretch, Repository
 from catalog.selectors.retention_facts import RetentionFacts
 from catalog.services.cleaning import save_clean
 from dataprotect.core import clock
@@ -23,6 +24,7 @@ from dataprotect.storage.repository import Deleted
 from dataprotect.storage.repository import Repository as StoredRepository
 
 _RESTORING = "restores.tasks."
+EXPIRED = "logs.expired"
 
 
 def expiry_logs(
@@ -87,12 +89,12 @@ def _trim(context: JobContext, instance: Instance, repository: Repository, left:
         if not inside:
             row.delete()
             continue
-        last = max(inside, key=lambda item: item.start)
-        if last.start > lsn.parse(row.start_position):
-            _begin_at(row, last)
-        for item in inside:
-            if item is not last:
-                _island(row, item)
+        inside.sort(key=lambda item: item.start)
+        if inside[-1].start > lsn.parse(row.start_position):
+            _begin_at(row, inside[-1])
+        for island, following in pairwise(inside):
+            _island(row, island)
+            _name_gap(row, island.end, following.start)
 
 
 def _begin_at(row: LogStretch, stretch: Stretch) -> None:
@@ -117,6 +119,26 @@ def _island(row: LogStretch, stretch: Stretch) -> None:
             objects_count=len(stretch.objects),
             bytes=stretch.bytes,
         )
+    )
+
+
+def _name_gap(row: LogStretch, start: int, end: int) -> None:
+    """So that nobody takes what retention let go for a loss. It grows as the window moves on."""
+    now = clock.now()
+    LogGap.objects.update_or_create(
+        instance=row.instance,
+        timeline=row.timeline,
+        from_position=lsn.text(start),
+        code=EXPIRED,
+        defaults={
+            "to_position": lsn.text(end),
+            "from_at": _clock_at(row, start),
+            "to_at": _clock_at(row, end),
+            "reason": "Retention let this log go: no backup that stays is replayed with it.",
+            "noticed_at": now,
+            "acknowledged_by": "system",
+            "acknowledged_at": now,
+        },
     )
 
 

@@ -39,6 +39,8 @@ def expiry_run(*, context: JobContext, repository_id: int) -> dict[str, Any]:
     """
     repository = Repository.objects.get(pk=repository_id)
     stored = repository_open(repository, write=True)
+    for name in stored.backend.sweep_temporary():
+        context.note(f"Removed what a dead writer left unfinished: {name}.")
     done = _Done()
     for instance in _instances(repository):
         context.checkpoint()
