@@ -43,6 +43,7 @@ class DecodeCheck:
         self._sources: list[tuple[str, str]] = []
         self._findings: list[Finding] = []
         self._expected = Expectations(spool)
+        self._cached = lru_cache(_CACHED_FRAMES)(self._fetch)
 
     def run(self) -> list[Finding]:
         """What is wrong, by object; an empty list proves the backup. Raises key errors and Cancelled."""
@@ -137,15 +138,21 @@ class DecodeCheck:
             raise Bad(f"frame {frame.number} is shorter than the manifest says")
         if piece.digest is not None and xxhash.xxh3_128(part).digest() != piece.digest:
             raise Bad(f"frame {frame.number} does not hold what {self._expected.path(piece.file)!r} needs")
+        if piece.pages and _page_hashes(part) != self._hashes_at(piece.pages):
+            raise Bad(f"the page hashes of a block of {self._expected.path(piece.file)!r} are wrong")
         self._reporter.advance(piece.length)
+
+    def _hashes_at(self, pages: str) -> bytes:
+        source, pack, frame, offset, stored, plain, at, length = json.loads(pages)
+        return self._cached(source, pack, frame, offset, stored, plain)[at : at + length]
 
     def _check_scattered(self) -> None:
         """Blocks in several pieces are put together; their pieces' frames are sound already."""
-        fetch = lru_cache(_CACHED_FRAMES)(self._fetch)
-        for file, digest, encoded in self._expected.scattered():
+        for file, digest, encoded, pages in self._expected.scattered():
+            hashes = partial(self._hashes_at, pages) if pages else None
             pieces = json.loads(encoded)
             name = self._pack_name(pieces[0][0], pieces[0][1])
-            if not self._guarded(name, partial(_join, pieces, digest, fetch)):
+            if not self._guarded(name, partial(_join, pieces, digest, hashes, self._cached)):
                 problem = f"{self._expected.path(file)!r} is affected by damage to a pack"
                 self._findings.append(Finding(self._seal.folder + names.MANIFEST, problem))
             self._reporter.checkpoint()
@@ -173,10 +180,22 @@ class DecodeCheck:
         return names.backup_folder(self._seal.instance_id, self._sources[source][0]) + names.pack(pack)
 
 
-def _join(pieces: list[list[int]], digest: bytes, fetch: Callable[..., bytes]) -> None:
-    """Raises Bad when the pieces of a block, one after the other, do not have its digest."""
-    joined = xxhash.xxh3_128()
+def _join(
+    pieces: list[list[int]],
+    digest: bytes,
+    hashes: Callable[[], bytes] | None,
+    fetch: Callable[..., bytes],
+) -> None:
+    """Raises Bad when the pieces of a block, one after the other, do not have its digest or page hashes."""
+    joined = bytearray()
     for source, pack, frame, offset, stored, plain, at, length in pieces:
-        joined.update(fetch(source, pack, frame, offset, stored, plain)[at : at + length])
-    if joined.digest() != digest:
+        joined += fetch(source, pack, frame, offset, stored, plain)[at : at + length]
+    if xxhash.xxh3_128(joined).digest() != digest:
         raise Bad("a block put together from several frames is not what was read")
+    if hashes is not None and _page_hashes(memoryview(joined)) != hashes():
+        raise Bad("the page hashes of a block put together from several frames are wrong")
+
+
+def _page_hashes(block: memoryview) -> bytes:
+    """The XXH3-64 of every 8192 bytes: by them the next backup knows what of the block has changed."""
+    return b"".join([xxhash.xxh3_64(block[at : at + 8192]).digest() for at in range(0, len(block), 8192)])

@@ -14,7 +14,9 @@ _ROWS = 1000
 
 
 class Expected(NamedTuple):
-    """A piece: the frame it is in, the part of it, and the digest when the piece is a whole block."""
+    """A piece: the frame it is in, the part of it, and the digest when the piece is a whole block.
+
+    `pages` is then where the block's page hashes lie (JSON), '' for a block without."""
 
     frame: int
     offset: int
@@ -24,6 +26,7 @@ class Expected(NamedTuple):
     length: int
     digest: bytes | None
     file: int
+    pages: str = ""
 
 
 class Expectations:
@@ -36,21 +39,25 @@ class Expectations:
         for statement in (
             "CREATE TABLE file (number INTEGER PRIMARY KEY, path BLOB)",
             "CREATE TABLE piece (source INTEGER, pack INTEGER, frame INTEGER, offset INTEGER, stored INTEGER,"
-            " plain INTEGER, at INTEGER, length INTEGER, digest BLOB, file INTEGER)",
-            "CREATE TABLE scattered (number INTEGER PRIMARY KEY, file INTEGER, digest BLOB, pieces TEXT)",
+            " plain INTEGER, at INTEGER, length INTEGER, digest BLOB, file INTEGER, pages TEXT)",
+            "CREATE TABLE scattered (number INTEGER PRIMARY KEY, file INTEGER, digest BLOB, pieces TEXT,"
+            " pages TEXT)",
         ):
             self._database.execute(statement)
 
     def add_file(self, number: int, path: str) -> None:
         self._database.execute("INSERT INTO file VALUES (?,?)", (number, os.fsencode(path)))
 
-    def add_block(self, file: int, digest: bytes, pieces: list[list[int]], encoded: str) -> None:
+    def add_block(
+        self, file: int, digest: bytes, pieces: list[list[int]], encoded: str, pages: str = ""
+    ) -> None:
         """`pieces` as in the manifest. A block of several pieces is kept whole too, to be put together."""
         whole = digest if len(pieces) == 1 else None
-        self._rows += [(*piece, whole, file) for piece in pieces]
+        self._rows += [(*piece, whole, file, pages if whole else "") for piece in pieces]
         if whole is None:
             self._database.execute(
-                "INSERT INTO scattered (file, digest, pieces) VALUES (?,?,?)", (file, digest, encoded)
+                "INSERT INTO scattered (file, digest, pieces, pages) VALUES (?,?,?,?)",
+                (file, digest, encoded, pages),
             )
         if len(self._rows) >= _ROWS:
             self._flush()
@@ -68,7 +75,7 @@ class Expectations:
         """The pieces in one pack, by frame."""
         with self._lock:
             cursor = self._database.execute(
-                "SELECT frame, offset, stored, plain, at, length, digest, file FROM piece"
+                "SELECT frame, offset, stored, plain, at, length, digest, file, pages FROM piece"
                 " WHERE source = ? AND pack = ? ORDER BY frame",
                 (source, pack),
             )
@@ -79,9 +86,9 @@ class Expectations:
                 return
             yield from (Expected(*row) for row in rows)
 
-    def scattered(self) -> Iterator[tuple[int, bytes, str]]:
-        """File, digest and pieces (JSON) of every block that has several."""
-        yield from self._database.execute("SELECT file, digest, pieces FROM scattered ORDER BY number")
+    def scattered(self) -> Iterator[tuple[int, bytes, str, str]]:
+        """File, digest, pieces and page hashes (JSON) of every block that has several pieces."""
+        yield from self._database.execute("SELECT file, digest, pieces, pages FROM scattered ORDER BY number")
 
     def path(self, file: int) -> str:
         with self._lock:
@@ -92,5 +99,5 @@ class Expectations:
         self._database.close()
 
     def _flush(self) -> None:
-        self._database.executemany("INSERT INTO piece VALUES (?,?,?,?,?,?,?,?,?,?)", self._rows)
+        self._database.executemany("INSERT INTO piece VALUES (?,?,?,?,?,?,?,?,?,?,?)", self._rows)
         self._rows = []

@@ -87,7 +87,10 @@ class ManifestProof:
         self._more_blocks(record)
 
     def _more_blocks(self, record: dict[str, Any]) -> None:
-        for digest, pieces in record["blocks"]:
+        hashed = record.get("pages", [None] * len(record["blocks"]))
+        if len(hashed) != len(record["blocks"]):
+            raise Bad("its page hashes are not those of its blocks")
+        for (digest, pieces), pages in zip(record["blocks"], hashed, strict=True):
             raw, covered = bytes.fromhex(digest), 0
             for source, pack, frame, offset, stored, plain, at, length in pieces:
                 if not 0 <= source < len(self.sources) or min(pack, frame, offset, stored, at) < 0:
@@ -100,7 +103,21 @@ class ManifestProof:
             self._left -= covered
             self._blocks.update(raw)
             self._totals["blocks"] += 1
-            self._expected.add_block(self._number, raw, pieces, json.dumps(pieces))
+            place = "" if pages is None else self._page_place(pages, covered)
+            self._expected.add_block(self._number, raw, pieces, json.dumps(pieces), place)
+
+    def _page_place(self, pages: list[int], covered: int) -> str:
+        """Where the hashes of a block's pages lie, as JSON, after a look at whether they can lie there."""
+        source, pack, frame, offset, stored, plain, at, length = pages
+        if (
+            not 0 <= source < len(self.sources)
+            or min(pack, frame, offset, stored, at) < 0
+            or at + length > plain
+        ):
+            raise Bad("page hashes are said to be at a place that cannot be")
+        if length != 8 * -(-covered // 8192):
+            raise Bad("a block has not as many page hashes as pages")
+        return json.dumps(pages)
 
     def _file_complete(self) -> None:
         if self._number < 0:

@@ -92,6 +92,7 @@ class Stranger:
     def __init__(self, root: Path, keyring: Path, instance: str, backup: str) -> None:
         self.root, self.keyring, self.instance, self.backup = root, keyring, instance, backup
         self.folder = f"{instance}/backups/{backup}/"
+        self.paged = 0
 
     def seal(self) -> tuple[dict, bytes]:
         line = (self.root / self.folder / "seal.json").read_bytes()
@@ -135,8 +136,13 @@ class Stranger:
             if record["record"] == "entry" and record["kind"] == "file":
                 path = record["path"]
                 files[path], digests[path], expected[path] = b"", [], (record["size"], record["digest"])
-            for digest, pieces in record.get("blocks", []):
+            hashed = record.get("pages", [None] * len(record.get("blocks", [])))
+            for (digest, pieces), pages in zip(record.get("blocks", []), hashed, strict=True):
                 block = b"".join(self.piece(sources, piece) for piece in pieces)
+                if pages is not None:
+                    parts = [block[at : at + 8192] for at in range(0, len(block), 8192)]
+                    assert self.piece(sources, pages) == b"".join(map(xxhash.xxh3_64_digest, parts))
+                    self.paged += 1
                 assert xxhash.xxh3_128_hexdigest(block) == digest
                 files[path] += block
                 digests[path].append(digest)
