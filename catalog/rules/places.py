@@ -40,8 +40,9 @@ def repository_findings(facts: RepositoryFacts, now: datetime, scrub_days: int) 
 def repository_unreachable(facts: RepositoryFacts) -> Finding | None:
     if not facts.unreachable:
         return None
-    title = f"The repository {facts.name} cannot be used."
-    return _finding(facts, "repository_unreachable", Severity.CRITICAL, title, ended(facts.problem))
+    title = ended(f"The repository {facts.name} cannot be used: {facts.problem}")
+    words = "Nothing can be stored in it or restored from it. Check the place, then the repository."
+    return _finding(facts, "repository_unreachable", Severity.CRITICAL, title, words)
 
 
 def repository_filling(facts: RepositoryFacts) -> Finding | None:

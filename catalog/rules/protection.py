@@ -30,7 +30,7 @@ def never_backed_up(facts: InstanceFacts, now: datetime) -> Finding | None:
         return None
     return _about(
         facts, "never_backed_up", Severity.CRITICAL, f"{facts.name} has never been backed up.",
-        f"Registered {clock.iso(facts.created_at)}. Nothing of it could be restored. Take a full backup now.",
+        "Nothing of it could be restored. Take a full backup now.", facts.created_at,
     )  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def rpo_breached(facts: InstanceFacts, now: datetime) -> Finding | None:
         facts, "rpo_breached", Severity.CRITICAL,
         f"{facts.name} would lose more than its RPO target of {allowed}.",
         f"It would lose {span(now - newest)}: the newest instant that can be restored is {clock.iso(newest)}"
-        ". Take a backup now, and see why the last one is late.",
+        ". Take a backup now, and see why the last one is late.", newest,
     )  # fmt: skip
 
 
@@ -54,18 +54,19 @@ def backup_failed(facts: InstanceFacts, now: datetime) -> Finding | None:
     if failed is None or (facts.last_good_at is not None and facts.last_good_at >= failed.at):
         return None
     return _about(
-        facts, "backup_failed", Severity.WARNING, f"The last backup of {facts.name} failed.",
-        f"{ended(failed.message)} The job began {clock.iso(failed.at)}.", f"/jobs/{failed.job}/",
+        facts, "backup_failed", Severity.WARNING,
+        ended(f"The last backup of {facts.name} failed: {failed.message}"),
+        f"The job began {clock.iso(failed.at)}.", failed.at, f"/jobs/{failed.job}/",
     )  # fmt: skip
 
 
 def restore_test_failed(facts: InstanceFacts, now: datetime) -> Finding | None:
     if facts.test_passed is not False:
         return None
-    when = f" It ended {clock.iso(facts.tested_at)}." if facts.tested_at else ""
     return _about(
         facts, "restore_test_failed", Severity.CRITICAL, f"The last restore test of {facts.name} failed.",
-        f"What it would bring back is not what was there.{when} Look at its checks, and take a new backup.",
+        "What it would bring back is not what was there. Look at its checks, and take a new backup.",
+        facts.tested_at,
     )  # fmt: skip
 
 
@@ -73,20 +74,20 @@ def rto_breached(facts: InstanceFacts, now: datetime) -> Finding | None:
     """Measured by the newest restore test that passed."""
     if facts.measured_rto is None or facts.measured_rto <= facts.rto_seconds:
         return None
-    allowed = seconds(facts.rto_seconds)
+    taken, allowed = seconds(facts.measured_rto), seconds(facts.rto_seconds)
     return _about(
         facts, "rto_breached", Severity.WARNING,
-        f"{facts.name} takes longer to restore than its RTO target of {allowed}.",
-        f"The last restore test took {seconds(facts.measured_rto)}.",
+        f"{facts.name} took {taken} to restore; its RTO target is {allowed}.",
+        "Measured by its last restore test that passed.", facts.measured_at,
     )  # fmt: skip
 
 
 def unreachable(facts: InstanceFacts, now: datetime) -> Finding | None:
     if not facts.probe_problem:
         return None
-    return _about(
-        facts, "unreachable", Severity.WARNING, f"{facts.name} cannot be reached.", ended(facts.probe_problem)
-    )
+    title = ended(f"{facts.name} cannot be reached: {facts.probe_problem}")
+    words = "Test the connection; a backup would fail as well."
+    return _about(facts, "unreachable", Severity.WARNING, title, words, facts.probed_at)
 
 
 def clock_skew(facts: InstanceFacts, now: datetime) -> Finding | None:
@@ -98,7 +99,7 @@ def clock_skew(facts: InstanceFacts, now: datetime) -> Finding | None:
     return _about(
         facts, "clock_skew", severity, f"The clock of {facts.name} is wrong.",
         f"It is {abs(facts.clock_skew):.1f} s {side} this machine's: a restore to an instant would miss it "
-        "by as much. Set both clocks by NTP.",
+        "by as much. Set both clocks by NTP.", facts.probed_at,
     )  # fmt: skip
 
 
@@ -122,10 +123,18 @@ def backup_damaged(facts: BackupFacts) -> Finding:
         f"{found} Take a new full backup: later backups that build on this one cannot be trusted either.",
         subject=f"backup:{facts.backup_id}",
         link=page("backups", facts.backup_id),
+        since=facts.since,
     )
 
 
 def _about(
-    facts: InstanceFacts, rule: str, severity: Severity, title: str, detail: str, link: str = ""
+    facts: InstanceFacts,
+    rule: str,
+    severity: Severity,
+    title: str,
+    detail: str,
+    since: datetime | None = None,
+    link: str = "",
 ) -> Finding:
-    return Finding(rule, severity, title, detail, facts.subject, link or page("instances", facts.name))
+    link = link or page("instances", facts.name)
+    return Finding(rule, severity, title, detail, facts.subject, link, since=since)

@@ -28,8 +28,8 @@ def work_findings(facts: WorkFacts, now: datetime) -> Iterator[Finding]:
 
 def stop_active(reason: str) -> Finding:
     return Finding(
-        "stop_active", Severity.CRITICAL, "The emergency stop is active.",
-        f"{ended(reason)} Nothing is backed up, verified or restored until it is lifted.", "", HEALTH,
+        "stop_active", Severity.CRITICAL, ended(f"The emergency stop is active: {reason}"),
+        "Nothing is backed up, verified or restored until it is lifted.", "", HEALTH,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from catalog.models import (
     InstanceUserPermission,
     Verification,
 )
+from catalog.selectors.facts import logged_until
 from catalog.selectors.plans import schedule_states
 from catalog.selectors.rows import InstanceRow, instance_row
 from catalog.selectors.strip import strips
@@ -77,6 +78,7 @@ def instance_detail(*, user: Viewer, name: str, now: datetime | None = None) -> 
             strips(instances=[instance], now=at)[instance.pk],
             at,
             schedule_states([instance], at)[instance.pk],
+            logged_until(Instance.objects.filter(pk=instance.pk)).get(instance.pk),
         ),
         databases=list(instance.databases.order_by("-is_present", "name")),
         backups=list(instance.backups.select_related("repository").order_by("-stopped_at")[:_SHOWN]),

@@ -85,7 +85,7 @@ def overview(
         counts=counts,
         attention=items,
         attention_more=more,
-        rows=[instance_row(one, days[one.pk], at, plans[one.pk]) for one in instances],
+        rows=[instance_row(one, days[one.pk], at, plans[one.pk], logged.get(one.pk)) for one in instances],
         page=shown,
         filtered=bool(search or environment or tier or severity),
     )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
 
-from catalog.models import Instance, Tier
+from catalog.models import Instance, LogStretch, Tier
+from catalog.rules.facts import FailedBackup
+
+MOST_FAILED = 500
+"""Of one page: more than anybody reads, fewer than any database takes in one list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,8 @@ class Problems:
     def at(cls, now: datetime) -> Problems:
         breached = Q(pk__in=[])
         for key, rpo_seconds in Tier.objects.values_list("pk", "rpo_seconds"):
-            breached |= Q(tier_id=key, last_good_at__lt=now - timedelta(seconds=rpo_seconds))
+            limit = now - timedelta(seconds=rpo_seconds)
+            breached |= Q(tier_id=key, last_good_at__lt=limit) & ~_logged_past(limit)
         return cls(
             now=now,
             rpo_breached=breached,
@@ -36,6 +42,10 @@ class Problems:
             untested=Q(last_restore_test__isnull=True),
             unreachable=~Q(probe_problem=""),
         )
+
+    def failed(self, newest: Mapping[int, FailedBackup]) -> Q:
+        """Instances that one of these failed attempts belongs to; the rule decides whether it matters."""
+        return Q(pk__in=list(newest)[:MOST_FAILED])
 
     @property
     def danger(self) -> Q:
@@ -52,6 +62,15 @@ class Problems:
         if severity == "warn":
             return self.warn & ~self.danger
         return ~self.danger & ~self.warn
+
+
+def _logged_past(limit: datetime) -> Exists:
+    """Log goes on without a break from the last good backup to beyond `limit`."""
+    return Exists(
+        LogStretch.objects.filter(
+            instance=OuterRef("pk"), start_at__lte=OuterRef("last_good_at"), end_at__gte=limit
+        )
+    )
 
 
 def ranked(instances: QuerySet[Instance], problems: Problems) -> QuerySet[Instance]:

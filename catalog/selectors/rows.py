@@ -47,9 +47,14 @@ def instance_row(
     strip: tuple[StripDay, ...],
     now: datetime,
     schedule: ScheduleState | None = None,
+    logged_until: datetime | None = None,
 ) -> InstanceRow:
-    """Needs tier, last_good_backup, last_restore_test and rto_evidence selected: it asks nothing itself."""
-    age = (now - instance.last_good_at).total_seconds() if instance.last_good_at else None
+    """Needs tier, last_good_backup, last_restore_test and rto_evidence selected: it asks nothing itself.
+
+    logged_until  where log reaches further than the last good backup; see `selectors.facts`
+    """
+    newest = logged_until or instance.last_good_at
+    age = max(0.0, (now - newest).total_seconds()) if newest else None
     evidence = instance.rto_evidence
     row = InstanceRow(
         instance=instance,

@@ -73,6 +73,22 @@ WORDS = {
     "rto_breached": ("RTO", "See the evidence"),
     "unreachable": ("Unreachable", "Test the connection"),
     "never_restore_tested": ("Not tested", "Start a restore test"),
+    "key_unreachable": ("Keys", "See the alert"),
+    "audit_broken": ("Audit chain", "See the alert"),
+    "worker_missing": ("Workers", "See the alert"),
+    "queue_stuck": ("Queue", "See the alert"),
+    "repository_filling": ("Filling up", "See the alert"),
+    "scrub_late": ("Rereading", "See the alert"),
+    "backup_missed": ("Missed", "See the alert"),
+    "backup_overdue": ("Overdue", "See the alert"),
+    "clock_skew": ("Clock", "See the alert"),
+    "size_anomaly": ("Size", "See the alert"),
+    "bad_pages": ("Bad pages", "See the alert"),
+    "log_gap": ("Log gap", "See the alert"),
+    "log_late": ("Log late", "See the alert"),
+    "slot_retained": ("Slot", "See the alert"),
+    "collector_failing": ("Collector", "See the alert"),
+    "channel_failing": ("Channel", "See the alert"),
 }
 
 
@@ -84,6 +100,8 @@ def _matter(item: AttentionItem) -> Matter:
 def _address(item: AttentionItem) -> str:
     """The page that fixes it."""
     about = item.about
+    if item.alert is not None:
+        return reverse("alert", args=[item.alert.pk])
     if item.job is not None:
         return reverse("job", args=[item.job.pk])
     if isinstance(about, Instance):

@@ -11,6 +11,7 @@ from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter
 from dataprotect.ops import queue
 from dataprotect.ops.models import Job
+from dataprotect.ops.services.audit_judge import audit_judge
 from dataprotect.ops.services.audit_proof import audit_prove
 
 
@@ -26,6 +27,7 @@ def audit_proof_run(*, reporter: Reporter) -> dict[str, object]:
     """The proof as plain data. Raises ForeseenError `audit.broken` naming the first wrong link."""
     reporter.phase("prove the chain")
     proof = audit_prove()
+    audit_judge(proof)
     if not proof.passed:
         raise ForeseenError(
             "audit.broken",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from dataprotect.ops.alert_states import Severity
 
@@ -24,6 +25,8 @@ class Finding:
     subject: str = ""
     link: str = ""
     dedupe_key: str = ""
+    since: datetime | None = None
+    """Since when it is so, where the facts tell."""
 
     @property
     def key(self) -> str:

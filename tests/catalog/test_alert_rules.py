@@ -94,7 +94,7 @@ def test_a_failed_backup_leads_to_its_job() -> None:
     failed = replace(WELL, failed_backup=FailedBackup(NOW, "The disk is full", JOB))
     (finding,) = protection.instance_findings(failed, NOW)
     assert finding.link == f"/jobs/{JOB}/"
-    assert "The disk is full." in finding.detail
+    assert finding.title == "The last backup of orders failed: The disk is full."
 
 
 def test_a_damaged_backup_names_what_was_found() -> None:

@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops.management.answering import AnsweringCommand
+from dataprotect.ops.services.audit_judge import audit_judge
 from dataprotect.ops.services.audit_proof import Proof, audit_prove, parse_anchor
 
 
@@ -25,6 +26,8 @@ class Command(AnsweringCommand):
     def answer(self, **options: Any) -> dict[str, Any]:
         began = time.monotonic()
         proof = audit_prove(anchors=tuple(parse_anchor(text) for text in options["anchor"]))
+        if not options["anchor"]:
+            audit_judge(proof)
         if not proof.passed:
             raise _broken(proof)
         return {
