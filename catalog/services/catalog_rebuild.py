@@ -17,6 +17,7 @@ from catalog.services.backup_record import backup_from_repository, seal_parents
 from catalog.services.backup_state import backup_move
 from catalog.services.cleaning import save_clean
 from catalog.services.instance_rebuild import instance_rebuild
+from catalog.services.log_stretch import stretches_adopt
 from catalog.services.opening import repository_open
 from catalog.states import GONE_BACKUP, BackupState
 from dataprotect.core.errors import ForeseenError
@@ -50,7 +51,7 @@ def catalog_rebuild_run(*, context: JobContext, repository_id: int) -> dict[str,
     row = Repository.objects.get(pk=repository_id)
     stored = repository_open(row)
     found: dict[str, Any] = {
-        "repository": row.name, "instances": [], "backups": [], "known": 0, "damaged": [],
+        "repository": row.name, "instances": [], "backups": [], "known": 0, "damaged": [], "log_stretches": 0,
     }  # fmt: skip
     for identifier in stored.instances():
         context.phase(f"read {identifier}")
@@ -74,6 +75,18 @@ def _rebuild_one(
         fresh = [seal for seal in seals if not _known(context, seal)]
         found["known"] += len(seals) - len(fresh)
         found["backups"] += _adopt(context, instance, row, stored, fresh)
+        found["log_stretches"] += _rebuild_logs(instance, row, stored, identifier, found["damaged"])
+
+
+def _rebuild_logs(
+    instance: Instance, row: Repository, stored: StoredRepository, identifier: str, damaged: list[str]
+) -> int:
+    """Stretches, gaps, histories and heartbeats from the log's own objects; how many stretches there are."""
+    try:
+        return stretches_adopt(instance=instance, repository=row, stored=stored)
+    except DamagedObject as error:
+        damaged.append(f"{identifier}: the log was left out ({error.message})")
+        return 0
 
 
 def _seals(stored: StoredRepository, identifier: str, damaged: list[str]) -> Iterator[Seal]:

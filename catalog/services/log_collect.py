@@ -20,6 +20,7 @@ from django.db import close_old_connections
 from catalog.models import EncryptionKey, Instance, LogCollector
 from catalog.selectors.streaming import streaming_instances
 from catalog.services import log_housekeeping, log_trouble
+from catalog.services.log_archive import archived_adopt
 from catalog.services.log_lease import CollectorLease, lease_claim
 from catalog.services.log_record import LogRecorder
 from catalog.services.log_slots import slot_forget
@@ -99,6 +100,7 @@ class Collector:
             close_old_connections()
 
     def _keep_house(self) -> None:
+        archived_adopt()
         for stream in list(self._streams.values()):
             log_housekeeping.instance_tend(stream.instance, stream.recorder.status_now)
         if time.monotonic() - self._thinned >= _THIN_EVERY:

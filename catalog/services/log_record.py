@@ -192,7 +192,9 @@ class LogRecorder:
         """Ships were not told in order (a catalog that was away, another collector): look what is stored."""
         try:
             stored = repository_open(self.instance.repository)
-            stretches_adopt(instance=self.instance, stored=stored, headers=False)
+            stretches_adopt(
+                instance=self.instance, repository=self.instance.repository, stored=stored, headers=False
+            )
             self._adopt = False
         except Exception:
             log.warning("the stored log of %s could not be looked at", self.instance.name, exc_info=True)

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from django.db import transaction
 
-from catalog.models import Heartbeat, Instance, LogGap, LogHistory, LogStretch
+from catalog.models import Heartbeat, Instance, LogGap, LogHistory, LogStretch, Repository
 from catalog.services.cleaning import save_clean
 from dataprotect.core import clock
 from dataprotect.engine.databases.postgresql import lsn
@@ -86,30 +86,40 @@ def _extend(row: LogStretch, advance: Advance) -> None:
     save_clean(row)
 
 
-@transaction.atomic
-def stretches_adopt(*, instance: Instance, stored: StoredRepository, headers: bool = True) -> int:
+def stretches_adopt(
+    *, instance: Instance, repository: Repository, stored: StoredRepository, headers: bool = True
+) -> int:
     """Rows of the instance's log as the repository holds it, whatever they were before; returns how many.
 
     `headers` reads heartbeats from the objects (one small read each); without them known instants stay.
+    Everything is read before the catalog is touched, so that nobody waits for it.
     """
     reader = LogReader(stored, instance.identifier)
     items = list(reader.objects())
-    known = {_key(row): row for row in LogStretch.objects.select_for_update().filter(instance=instance)}
-    LogStretch.objects.filter(instance=instance).delete()
-    found = stretches(items)
-    for stretch in found:
-        beats = _beats(reader, stretch) if headers else []
-        if beats:
-            _store_beats(instance, stretch.timeline, beats)
-        save_clean(_row(instance, stretch, beats, known))
-    for item in items:
-        if item.kind == "history":
+    found = [(stretch, _beats(reader, stretch) if headers else []) for stretch in stretches(items)]
+    histories = [(item, reader.content(item).decode()) for item in items if item.kind == "history"]
+    with transaction.atomic():
+        _replace(instance, repository, found)
+        for item, content in histories:
             LogHistory.objects.update_or_create(
                 instance=instance, lineage=item.stream.lineage, timeline=item.timeline,
-                defaults={"content": reader.content(item).decode()},
+                defaults={"content": content},
             )  # fmt: skip
-    _name_gaps(instance, found)
     return len(found)
+
+
+def _replace(
+    instance: Instance, repository: Repository, found: Sequence[tuple[Stretch, list[StoredBeat]]]
+) -> None:
+    rows = LogStretch.objects.select_for_update().filter(instance=instance, repository=repository)
+    known = {_key(row): row for row in rows}
+    LogStretch.objects.filter(pk__in=[row.pk for row in known.values()]).delete()
+    for stretch, beats in found:
+        heartbeats_store(instance=instance, beats=[(beat, stretch.timeline) for beat in beats])
+        row = _row(instance, stretch, beats, known)
+        row.repository = repository
+        save_clean(row)
+    _name_gaps(instance, [stretch for stretch, _ in found])
 
 
 def _name_gaps(instance: Instance, found: Sequence[Stretch]) -> None:
@@ -174,10 +184,6 @@ def _beats(reader: LogReader, stretch: Stretch) -> list[StoredBeat]:
     """Those that lie inside, oldest first."""
     found = {beat for item in stretch.objects for beat in reader.header(item).heartbeats}
     return sorted(beat for beat in found if stretch.start <= lsn.parse(beat.position) <= stretch.end)
-
-
-def _store_beats(instance: Instance, timeline: int, beats: Sequence[StoredBeat]) -> None:
-    heartbeats_store(instance=instance, beats=[(beat, timeline) for beat in beats])
 
 
 def heartbeats_store(*, instance: Instance, beats: Sequence[tuple[StoredBeat, int]]) -> None:

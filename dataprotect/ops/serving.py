@@ -1,4 +1,4 @@
-"""Web and workers as children of one command: started together, watched, and stopped together.
+"""Web, workers and log collector as children of one command: started together, watched, and stopped together.
 
 For one machine and for the demo. Beyond that the machine's service manager does it (docs/operations.md).
 """
@@ -113,6 +113,12 @@ def workers(environment: Mapping[str, str] | None = None) -> Service:
     """django-q's cluster: the workers, and the clock of the sweeper."""
     argv = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "qcluster"]
     return Service("workers", argv, _log("workers.log"), environment or {})
+
+
+def collector(environment: Mapping[str, str] | None = None) -> Service:
+    """Streams the log of every instance that wants it; does nothing while none does."""
+    argv = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "collect_logs"]
+    return Service("log collector", argv, _log("collector.log"), environment or {})
 
 
 def plain_on_loopback(listen: str) -> dict[str, str]:

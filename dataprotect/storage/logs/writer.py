@@ -40,8 +40,9 @@ class LogWriter:
     """Ships the log of one instance. Belongs to one thread."""
 
     def __init__(
-        self, repository: Repository, instance_id: str, stream: Stream, key: DataKey, level: int
-    ) -> None:
+        self, repository: Repository, instance_id: str, stream: Stream, key: DataKey, level: int, *,
+        quick: bool = False,
+    ) -> None:  # fmt: skip
         self._repository, self._backend = repository, repository.backend
         self.instance_id, self.stream = instance_id, stream
         self._key, self._level = key, level
@@ -52,7 +53,7 @@ class LogWriter:
             if each.lineage == stream.lineage
         ]
         self._slices: dict[str, list[LogObject]] = {}
-        self._stored_end = self._look()
+        self._stored_end = None if quick else self._look()
 
     @classmethod
     def open(
@@ -65,9 +66,11 @@ class LogWriter:
         engine: str = "postgresql",
         level: int = LEVEL,
         went_back: bool = False,
+        quick: bool = False,
     ) -> Self:
         """Go on with the newest stream, or begin one: the first, one a month, after a rotation of the
         key-encryption key, or (`went_back`) with a new lineage because the server is behind what is stored.
+        `quick` does not look at what is stored: for one segment only, `stored_end` then says nothing.
 
         Raises `repository.foreign_cluster`, `repository.read_only`, key errors.
         """
@@ -86,7 +89,7 @@ class LogWriter:
                 backend, keyring, instance_id, engine=engine, system_identifier=system_identifier,
                 segment_size=segment_size, lineage=newest.lineage if newest else "",
             )  # fmt: skip
-        return cls(repository, instance_id, newest, key, level)
+        return cls(repository, instance_id, newest, key, level, quick=quick)
 
     @property
     def outdated(self) -> bool:
@@ -107,6 +110,21 @@ class LogWriter:
         for item in self._stored_as(layout.history_name(timeline)):
             return LogReader(self._repository, self.instance_id).content(item)
         return b""
+
+    def left_at(self, segment: str) -> int | None:
+        """The offset inside `segment` where its timeline was left, as a stored history says; None when none
+        does (yet)."""
+        timeline, size = layout.segment_timeline(segment), self.stream.segment_size
+        begin = layout.segment_start(segment, size)
+        for item in LogReader(self._repository, self.instance_id).objects():
+            if item.kind != "history" or item.stream.lineage != self.stream.lineage:
+                continue
+            for each, left in parents(LogReader(self._repository, self.instance_id).content(item)):
+                high, _, low = left.partition("/")
+                place = (int(high, 16) << 32) + int(low, 16)
+                if each == timeline and begin <= place <= begin + size:
+                    return place - begin
+        return None
 
     def ship_segment(self, segment: str, read: ReadPlain, heartbeats: Sequence[Heartbeat] = ()) -> Shipped:
         """A complete segment; the slices it is made of go once it is durable. Raises `logs.different`."""

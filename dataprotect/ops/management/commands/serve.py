@@ -1,4 +1,4 @@
-"""`manage.py serve`: web and workers of this home on this machine, until Ctrl-C."""
+"""`manage.py serve`: web, workers and log collector of this home on this machine, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataprotect.ops import serving
 
 
 class Command(BaseCommand):
-    help = "Run the web pages and the workers of this home until Ctrl-C, which stops both."
+    help = "Run the web pages, the workers and the log collector of this home until Ctrl-C, which stops them."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--listen", default=settings.BIND, help="host:port of the web pages")
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         serving.stop_on_signals()
         call_command("migrate", interactive=False, verbosity=0)
         plain = serving.plain_on_loopback(listen)
-        supervisor = serving.Supervisor([serving.web(listen, plain), serving.workers()])
+        supervisor = serving.Supervisor([serving.web(listen, plain), serving.workers(), serving.collector()])
         try:
             supervisor.start()
             self.stdout.write(

@@ -1,0 +1,76 @@
+"""archive_command through the small program: durable, repeatable, and only for the right cluster."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from dataprotect.storage.logs import LogReader, stretches
+from tests.catalog.collecting import count, identifier, open_stored, pgbench
+from tests.catalog.installation import ROOT
+
+
+def archive(installation, path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dataprotect.engine.archive_wal", str(path), "--instance", "orders",
+         "--home", str(installation.home), "--json"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def prepared(installation, make_postgres):
+    server = make_postgres()
+    installation.add_repository()
+    installation.add_instance(server)
+    assert "archive_wal" in installation.answer("archive_wal", "--prepare", "orders")["archive_command"]
+    pgbench(server, "-i", "-q", "-s", "1")
+    with server.connect() as connection:
+        connection.execute("SELECT pg_switch_wal()")
+    return server
+
+
+def test_archive_a_segment(installation, prepared, make_postgres, tmp_path):
+    wal = prepared.data / "pg_wal"
+    first, second, *_ = sorted(each for each in wal.iterdir() if len(each.name) == 24)
+    assert archive(installation, first).returncode == 0
+    assert '"was stored already"' in archive(installation, first).stdout
+    assert archive(installation, second).returncode == 0
+    [found] = stretches(LogReader(open_stored(installation), identifier(installation)).objects())
+    assert [item.kind for item in found.objects] == ["wal", "wal"]
+    back = tmp_path / "back"
+    LogReader(open_stored(installation), identifier(installation)).fetch(first.name, back)
+    assert back.read_bytes() == first.read_bytes()
+
+    changed = tmp_path / first.name
+    changed.write_bytes(first.read_bytes()[:-1] + b"x")
+    assert '"logs.different"' in archive(installation, changed).stdout
+    short = tmp_path / "0000000100000000000000AA"
+    short.write_bytes(b"short")
+    assert '"archive.size"' in archive(installation, short).stdout
+    other = make_postgres(start=False)
+    foreign = next(each for each in (other.data / "pg_wal").iterdir() if len(each.name) == 24)
+    moved = shutil.copy(foreign, tmp_path / "0000000100000000000000BB")
+    assert '"archive.another_cluster"' in archive(installation, moved).stdout
+    assert '"archive.unreadable"' in archive(installation, tmp_path / "0000000100000000000000CC").stdout
+    assert archive(installation, wal / "000000010000000000000002.00000028.backup").returncode == 0
+
+    installation.answer("archive_wal", str(first), "--instance", "orders")
+    assert count(installation, "catalog_logstretch") == 1
+    assert count(installation, "catalog_loggap") == 0
+
+
+def test_a_timeline_that_was_left_waits_for_its_history(installation, prepared, tmp_path):
+    wal = prepared.data / "pg_wal"
+    first = min(each for each in wal.iterdir() if len(each.name) == 24)
+    partial = tmp_path / f"{first.name}.partial"
+    shutil.copy(first, partial)
+    assert '"archive.history_missing"' in archive(installation, partial).stdout
+    (tmp_path / "00000002.history").write_text("1\t0/1000100\tno recovery target specified\n")
+    assert archive(installation, tmp_path / "00000002.history").returncode == 0
+    assert archive(installation, partial).returncode == 0
+    [found] = stretches(LogReader(open_stored(installation), identifier(installation)).objects())
+    assert (found.start, found.end) == (0x1000000, 0x1000100)
