@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def audit_judge(proof: Proof) -> None:
     """Raise or end the alert; call it after every proof of the whole chain.
 
-    A chain may be too broken to take the event of its own alert: then the log has it, and the proof still fails.
+    A chain may be too broken to take the event of its own alert: then the log has it, the proof fails anyway.
     """
     try:
         alert_resolve(KEY, reason="The whole chain was proved.") if proof.passed else _raise(proof)
