@@ -45,11 +45,20 @@ class RetentionFacts:
     backups: tuple[BackupFacts, ...]
     holds: tuple[HoldFacts, ...]
     rows: Mapping[str, Backup] = field(repr=False)
+    former_systems: frozenset[str] = frozenset()
+    """Clusters of which a backup was deleted by expiry."""
 
     def decide(
         self, at: datetime, *, rules: RetentionRules | None = None, logs: Iterable[LogFacts] = ()
     ) -> Decision:
-        return decide(rules=rules or self.rules, backups=self.backups, holds=self.holds, logs=logs, at=at)
+        return decide(
+            rules=rules or self.rules,
+            backups=self.backups,
+            holds=self.holds,
+            logs=logs,
+            at=at,
+            former_systems=self.former_systems,
+        )
 
 
 def rules_for(instance: Instance) -> RetentionRules:
@@ -66,12 +75,13 @@ def rules_of(policy: Policy | None) -> RetentionRules:
 
 
 def retention_facts(instances: Sequence[Instance]) -> list[RetentionFacts]:
-    """In the order of `instances`, in six queries however many there are."""
+    """In the order of `instances`, in seven queries however many there are."""
     policies = Policy.objects.in_bulk([row.policy_id for row in instances if row.policy_id is not None])
     rows = _rows(instances)
     parents = _parents(instances)
     leaving = _leaving(instances)
     holds = _holds(instances)
+    former = _former_systems(instances)
     return [
         RetentionFacts(
             instance=instance,
@@ -81,6 +91,7 @@ def retention_facts(instances: Sequence[Instance]) -> list[RetentionFacts]:
             ),
             holds=tuple(holds[instance.pk]),
             rows={row.backup_id: row for row in rows[instance.pk]},
+            former_systems=former[instance.pk],
         )
         for instance in instances
     ]
@@ -116,6 +127,14 @@ def _holds(instances: Sequence[Instance]) -> dict[int, list[HoldFacts]]:
     for row in standing.select_related("backup").order_by("placed_at", "pk"):
         backup_id = row.backup.backup_id if row.backup is not None else None
         found[row.instance_id].append(HoldFacts(row.matter, row.reason, row.owner, backup_id, row.until))
+    return found
+
+
+def _former_systems(instances: Sequence[Instance]) -> dict[int, frozenset[str]]:
+    gone = Backup.objects.filter(instance__in=[row.pk for row in instances], state__in=GONE_BACKUP)
+    found: dict[int, frozenset[str]] = {instance.pk: frozenset() for instance in instances}
+    for key, system in gone.order_by().values_list("instance_id", "system_identifier").distinct():
+        found[key] |= {system}
     return found
 
 

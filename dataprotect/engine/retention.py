@@ -19,7 +19,7 @@ dependents: a chain goes as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dataprotect.engine.retention_calendar import Calendar, all_days_reason, calendar_reasons, ordered
@@ -50,10 +50,12 @@ def decide(
     at: datetime,
     holds: Iterable[HoldFacts] = (),
     logs: Iterable[LogFacts] = (),
+    former_systems: Collection[str] = (),
 ) -> Decision:
     """Verdicts on all backups and log objects of one instance at the instant `at`.
 
-    `backups` are all that are in repositories, also those of a cluster that was there before. Raises
+    `backups` are all that are in repositories, also those of a cluster that was there before;
+    `former_systems` are clusters whose backups may all be gone: of others the first may be under way. Raises
     ValueError for two with one id, ZoneInfoNotFoundError for an unknown zone.
     """
     known = ordered(backups)
@@ -70,7 +72,13 @@ def decide(
         at=at,
         backups=verdicts,
         logs=log_verdicts(
-            logs, known, verdicts, claims, active, may_go=bool(sound) and not rules.keep_everything
+            logs,
+            known,
+            verdicts,
+            claims,
+            active,
+            may_go=bool(sound) and not rules.keep_everything,
+            former_systems=former_systems,
         ),
         good=frozenset(backup.backup_id for backup in sound),
     )
@@ -80,11 +88,10 @@ def window_claims(rules: RetentionRules, sound: Sequence[BackupFacts], at: datet
     """Good backups from which the instants of the recovery window are reached, oldest first.
 
     These are all inside the window and the newest one before it. Each serves until the next one is as old as
-    the window is long; how long the newest serves, nobody can say yet.
+    the window is long; how long the newest serves, nobody can say yet. Without a window that one serves alone:
+    a restore to the latest instant needs no window.
     """
-    if rules.log_window_days <= 0:
-        return []
-    length = timedelta(days=rules.log_window_days)
+    length = timedelta(days=max(0, rules.log_window_days))
     wanted = [backup for backup in sound if not backup.condemned]
     before = [backup for backup in wanted if backup.stopped_at <= at - length]
     serving = wanted[max(0, len(before) - 1) :]
@@ -158,7 +165,7 @@ def _add_floors(rules: RetentionRules, keeps: Reasons, good: Sequence[BackupFact
 
 
 def _add_claims(rules: RetentionRules, keeps: Reasons, claims: Sequence[Claim]) -> None:
-    for claim in claims:
+    for claim in claims if rules.log_window_days > 0 else []:
         sentence = f"The recovery window of {rules.log_window_days} days is restored from it."
         keeps[claim.base.backup_id].append(Reason("window", sentence, claim.until))
 

@@ -8,7 +8,7 @@ backup is there, tombstone or not. Another cluster's log (by system identifier) 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
@@ -36,6 +36,7 @@ def log_verdicts(
     holds: Sequence[HoldFacts],
     *,
     may_go: bool,
+    former_systems: Collection[str],
 ) -> tuple[Verdict, ...]:
     """One verdict per object, in the order they came. Unless it `may_go`, nothing does."""
     judges: dict[tuple[str, int], _Judge] = {}
@@ -45,7 +46,7 @@ def log_verdicts(
     for item in logs:
         key = (item.system_identifier, item.timeline)
         if key not in judges:
-            judges[key] = _Judge(key, backups, claims, ends)
+            judges[key] = _Judge(key, backups, claims, ends, former_systems)
         reasons = (*floor, *judges[key].reasons(item))
         found.append(
             Verdict(item.name, True, reasons, dated_end(reasons))
@@ -75,15 +76,18 @@ class _Judge:
         backups: Sequence[BackupFacts],
         claims: Sequence[Claim],
         ends: Mapping[str, datetime | None],
+        former_systems: Collection[str],
     ) -> None:
         system, timeline = key
-        mine = [item for item in backups if item.system_identifier == system]
+        # A backup that does not say which cluster it is of may be of this one.
+        mine = [item for item in backups if item.system_identifier in (system, "")]
         self._anything = bool(mine)
+        self._too_early = not mine and system not in former_systems
         # A server promoted since then goes on from the older timeline's position: its log serves it too.
         serving = [
             claim
             for claim in claims
-            if claim.base.system_identifier == system and claim.base.timeline <= timeline
+            if claim.base.system_identifier in (system, "") and claim.base.timeline <= timeline
         ]
         self._served = _Reaching(
             [
@@ -98,6 +102,8 @@ class _Judge:
         self._ends = ends
 
     def reasons(self, item: LogFacts) -> list[Reason]:
+        if self._too_early:
+            return [Reason("no_base_yet", "This cluster has had no backup yet: its first may be under way.")]
         if item.kind == "history":
             return [self._history()] if self._anything else []
         return [*self._served.before(item.end), *self._own(item)]

@@ -65,7 +65,13 @@ class Retained:
         ) as writer:  # type: ignore[arg-type]
             for path, data in contents(name).items():
                 put(writer, path, data)
-            seal = writer.finish({"start_position": "0/1000000", "stop_position": "0/1000100"})
+            seal = writer.finish(
+                {
+                    "start_position": "0/1000000",
+                    "stop_position": "0/1000100",
+                    "system_identifier": SYSTEM,
+                }
+            )
         row = backup_from_repository(self.instance, seal, {})
         row.state, row.stopped_at, row.rebuilt_at = state, clock.now() - days * DAY, None
         for field, value in more.items():

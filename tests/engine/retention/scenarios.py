@@ -31,7 +31,14 @@ class Scenario:
     """The golden file leaves out what goes."""
 
     def decision(self) -> Decision:
-        return decide(rules=self.rules, backups=self.backups, holds=self.holds, logs=self.logs, at=self.at)
+        return decide(
+            rules=self.rules,
+            backups=self.backups,
+            holds=self.holds,
+            logs=self.logs,
+            at=self.at,
+            former_systems={"former"},
+        )
 
 
 def backup(
@@ -166,8 +173,9 @@ def logs() -> Scenario:
     others = [
         LogFacts("after-promotion", "wal", 2, "1", 35 * SEGMENT, 36 * SEGMENT),
         LogFacts("history", "history", 2, "1"),
-        LogFacts("other-cluster", "wal", 1, "2", 40 * SEGMENT, 41 * SEGMENT),
-        LogFacts("other-history", "history", 2, "2"),
+        LogFacts("cluster-without-a-base-yet", "wal", 1, "2", 40 * SEGMENT, 41 * SEGMENT),
+        LogFacts("former-cluster", "wal", 1, "former", 40 * SEGMENT, 41 * SEGMENT),
+        LogFacts("former-history", "history", 2, "former"),
     ]
     rules = RetentionRules(log_window_days=6)
     return Scenario(

@@ -201,6 +201,7 @@ def test_log_that_a_base_needs_and_log_of_the_window_stays(
     for item in logs:
         if item.name in going:
             assert decision.good, "with nothing good, no log goes"
+            assert item.system_identifier in {backup.system_identifier for backup in backups}
             assert not any(own(backup, item) for backup in backups)
             assert not any(serves(backup, sound, rules, item) for backup in sound)
 
@@ -220,9 +221,4 @@ def serves(backup: BackupFacts, sound: list[BackupFacts], rules: RetentionRules,
     following = [other.stopped_at for other in sound if other.stopped_at > backup.stopped_at]
     reached = not following or following[0] > begins
     assert backup.start_position is not None
-    return (
-        rules.log_window_days > 0
-        and reached
-        and backup.system_identifier == item.system_identifier
-        and item.end > backup.start_position
-    )
+    return reached and backup.system_identifier == item.system_identifier and item.end > backup.start_position
