@@ -101,8 +101,9 @@ class Collector:
 
     def _keep_house(self) -> None:
         archived_adopt()
+        known = log_housekeeping.slots_known()
         for stream in list(self._streams.values()):
-            log_housekeeping.instance_tend(stream.instance, stream.recorder.status_now)
+            log_housekeeping.instance_tend(stream.instance, stream.recorder.status_now, known)
         if time.monotonic() - self._thinned >= _THIN_EVERY:
             self._thinned = time.monotonic()
             for stream in list(self._streams.values()):

@@ -35,12 +35,17 @@ _BEATS_BY_MINUTE = timedelta(days=2)
 _SAMPLES_IN_FULL = timedelta(days=7)
 
 
-def instance_tend(instance: Instance, status: LogStatus | None) -> None:
+def slots_known() -> set[str]:
+    """The slot of every registered instance."""
+    rows = Instance.objects.values_list("engine", "identifier")
+    return {slot_name(engine, identifier) for engine, identifier in rows}
+
+
+def instance_tend(instance: Instance, status: LogStatus | None, known: set[str]) -> None:
     """Called every twenty seconds or so for each instance whose log is collected here."""
     base_ask(instance=instance)
     backups_check(instance=instance)
     if status is not None:
-        known = {slot_name(each.engine, each.identifier) for each in Instance.objects.all()}
         log_trouble.orphaned(instance, set(status.others) - known)
 
 

@@ -33,6 +33,7 @@ class Origin:
     writer: LogWriter
     resume: Resume
     gap: FoundGap | None
+    slot_lost: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,10 @@ class _Server:
     in_recovery: bool
 
 
-def find(replication: Replication, request: LogRequest, open_writer: OpenWriter, way: Way) -> Origin:
-    """Look, and make the slot when it is missing.
+def find(
+    replication: Replication, request: LogRequest, open_writer: OpenWriter, way: Way, slot_lost: bool
+) -> Origin:
+    """Look, and make the slot when it is missing. `slot_lost`: it was found given up a moment ago.
 
     Raises `logs.another_cluster`, `repository.foreign_cluster`, `logs.standby_behind`, connection errors.
     """
@@ -58,8 +61,9 @@ def find(replication: Replication, request: LogRequest, open_writer: OpenWriter,
         if found.in_recovery:
             raise _standby_behind(place.base_reason)
         writer = open_writer(found.system, found.segment_size, True)
-    gap = _gap(stored, place, found.segment_size, fate)
-    return Origin(found.system, found.segment_size, slot.name, writer, place, gap)
+    lost = slot_lost or fate == "lost"
+    gap = _gap(stored, place, found.segment_size, lost)
+    return Origin(found.system, found.segment_size, slot.name, writer, place, gap, lost)
 
 
 def timeline_history(replication: Replication, timeline: int) -> bytes:
@@ -110,7 +114,7 @@ def _place(
     return Resume(line, reserved, True, "The server's log is not what was stored of it: it was put back.")
 
 
-def _gap(stored: tuple[int, int] | None, place: Resume, segment_size: int, fate: str) -> FoundGap | None:
+def _gap(stored: tuple[int, int] | None, place: Resume, segment_size: int, lost: bool) -> FoundGap | None:
     """What lies between the stored end and the place where the stream goes on; None when nothing does."""
     start = place.position - place.position % segment_size
     if stored is None or not (place.went_back or place.base_reason.startswith(_REMOVED)):
@@ -119,7 +123,7 @@ def _gap(stored: tuple[int, int] | None, place: Resume, segment_size: int, fate:
         return FoundGap(stored[0], stored[1], start, "logs.server_went_back", place.base_reason)
     if start <= stored[1]:
         return None
-    code, reason = ("logs.slot_lost", _LOST) if fate == "lost" else ("logs.wal_removed", _REMOVED)
+    code, reason = ("logs.slot_lost", _LOST) if lost else ("logs.wal_removed", _REMOVED)
     return FoundGap(stored[0], stored[1], start, code, f"{reason}.")
 
 

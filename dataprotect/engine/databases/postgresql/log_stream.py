@@ -36,6 +36,7 @@ class PostgresLogStream:
         self._writer: LogWriter | None = None
         self._origin: Origin | None = None
         self._writer_checked = 0.0
+        self._slot_lost = False
 
     def run(self, stop: threading.Event) -> None:
         """Stream until `stop`. Raises ForeseenError; `retry` says whether the next attempt may succeed."""
@@ -60,7 +61,8 @@ class PostgresLogStream:
             """Waiting ends by itself every second; the loops look at `stop`."""
 
         with Replication(request.source.address, "dataprotect log", pulse) as replication:
-            origin = log_origin.find(replication, request, self._open_writer, way)
+            origin = log_origin.find(replication, request, self._open_writer, way, self._slot_lost)
+            self._slot_lost = origin.slot_lost
             self._begin(replication, origin)
             self._timer = HeartbeatTimer(
                 request.source.address, origin.slot, request.heartbeat_seconds, self._beat, self._look
