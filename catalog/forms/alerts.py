@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
 
+from catalog.rules import RULES
 from dataprotect.core.secrets import Secret
 from dataprotect.ops.alert_states import Severity
 from dataprotect.ops.forms import HouseForm
 from dataprotect.ops.models import AlertChannel
-from dataprotect.ops.templatetags.show import words
 
 HOURS = ((1, "1 hour"), (4, "4 hours"), (12, "12 hours"), (24, "1 day"), (72, "3 days"), (168, "1 week"))
 
@@ -61,22 +60,18 @@ class ChannelForm(HouseForm):
         choices=Severity.choices, initial=Severity.WARNING, label="From severity"
     )
     rules = forms.MultipleChoiceField(
-        required=False, label="Only these rules", widget=forms.CheckboxSelectMultiple,
-        help_text="None chosen means every rule.",
+        choices=[(code, rule.words) for code, rule in RULES.items()], required=False,
+        label="Only these rules", widget=forms.CheckboxSelectMultiple, help_text="None chosen: every rule.",
     )  # fmt: skip
     enabled = forms.BooleanField(required=False, initial=True, label="Messages are sent")
 
-    def __init__(self, *args: Any, rules: Iterable[str], stored: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, stored: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = sorted({*rules, *(kwargs.get("initial") or {}).get("rules", ())})
-        self.fields["rules"].choices = [(name, words(name)) for name in names]  # type: ignore[attr-defined]
         self.fields["url"].required = not stored
-        if not names:
-            del self.fields["rules"]
 
     def values(self) -> dict[str, Any]:
         """What the services take: the address as a Secret, or None when none was typed."""
-        typed = {"rules": [], **self.cleaned_data}
+        typed = dict(self.cleaned_data)
         url = typed.pop("url")
         return {**typed, "url": Secret(url) if url else None}
 

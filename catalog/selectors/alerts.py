@@ -111,8 +111,3 @@ def channel_list(*, user: Viewer) -> QuerySet[AlertChannel]:
     return AlertChannel.objects.annotate(
         given_up=Count("deliveries", filter=Q(deliveries__state=DeliveryState.DEAD))
     ).order_by("name")
-
-
-def alert_rules() -> list[str]:
-    """Every rule that ever raised an alert."""
-    return list(Alert.objects.order_by("rule").values_list("rule", flat=True).distinct())

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from catalog.tables.house import NUMBER, HouseTable, faint
+from catalog.tables.house import HouseTable, faint
 from dataprotect.ops.models import Alert
 from dataprotect.ops.templatetags import show
 
@@ -21,11 +21,10 @@ class AlertTable(HouseTable):
     owner = tables.Column(verbose_name="Owner", empty_values=(), order_by=("owner__username",))
     first_seen_at = tables.Column(verbose_name="Since")
     last_seen_at = tables.Column(verbose_name="Last found")
-    count = tables.Column(verbose_name="Times", attrs=NUMBER)
 
     class Meta(HouseTable.Meta):
         model = Alert
-        fields = ("title", "severity", "state", "owner", "first_seen_at", "last_seen_at", "count")
+        fields = ("title", "severity", "state", "owner", "first_seen_at", "last_seen_at")
 
     def render_title(self, record: Alert) -> SafeString:
         return format_html(
@@ -48,8 +47,6 @@ class AlertTable(HouseTable):
     def render_first_seen_at(self, value: Any) -> SafeString:
         return show.ago(value)
 
-    def render_last_seen_at(self, value: Any) -> SafeString:
-        return show.ago(value)
-
-    def render_count(self, value: int) -> str:
-        return f"{value:,}"
+    def render_last_seen_at(self, record: Alert) -> SafeString:
+        times = "once" if record.count == 1 else f"{record.count:,} times"
+        return format_html('{}<span class="sub">{}</span>', show.ago(record.last_seen_at), times)

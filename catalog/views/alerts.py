@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Case, Value, When
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
@@ -13,7 +14,7 @@ from catalog.forms.alerts import AcknowledgeForm, CloseForm, OwnerForm, SnoozeFo
 from catalog.selectors.alerts import AlertDetail, alert_counts, alert_detail, alert_get, alert_list
 from catalog.tables import AlertTable
 from dataprotect.core import clock
-from dataprotect.ops.alert_states import UNRESOLVED
+from dataprotect.ops.alert_states import RANK, UNRESOLVED
 from dataprotect.ops.forms import HouseForm
 from dataprotect.ops.models import Alert
 from dataprotect.ops.services.alert_handle import alert_acknowledge, alert_assign, alert_snooze
@@ -21,13 +22,14 @@ from dataprotect.ops.services.alert_resolve import alert_close
 from dataprotect.ops.views.listing import listing
 from dataprotect.ops.views.page import Request, action, page
 
+WORST_FIRST = Case(*(When(severity=level, then=Value(-rank)) for level, rank in RANK.items()))
 TONES = {"critical": "bad", "warning": "warn", "info": "idle"}
 
 
 @page
 def alerts(request: Request) -> HttpResponse:
     """Without a choice of state: what is not over."""
-    rows = alert_list(user=request.user)
+    rows = alert_list(user=request.user).order_by(WORST_FIRST, "-last_seen_at", "-pk")
     if not request.GET.get("state"):
         rows = rows.filter(state__in=UNRESOLVED)
     context = listing(request, rows, AlertFilter, AlertTable, "Alerts")

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 
 from catalog.forms import show_refusal
 from catalog.forms.alerts import ChannelForm, initial_of_channel
-from catalog.selectors.alerts import alert_rules, channel_list
+from catalog.selectors.alerts import channel_list
 from dataprotect.core.errors import InvalidInput
 from dataprotect.ops.models import AlertChannel
 from dataprotect.ops.services.alert_channel import channel_add, channel_remove, channel_test, channel_update
@@ -32,7 +32,7 @@ def channels(request: Request) -> HttpResponse:
 @form_page
 def add(request: Request) -> HttpResponse:
     _require(request, "add")
-    form = ChannelForm(request.POST or None, rules=alert_rules())
+    form = ChannelForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             made = channel_add(actor=request.user, **form.values())
@@ -48,9 +48,7 @@ def add(request: Request) -> HttpResponse:
 def edit(request: Request, key: int) -> HttpResponse:
     _require(request, "change")
     channel = _channel(request, key)
-    form = ChannelForm(
-        request.POST or None, rules=alert_rules(), stored=True, initial=initial_of_channel(channel)
-    )
+    form = ChannelForm(request.POST or None, stored=True, initial=initial_of_channel(channel))
     if request.method == "POST" and form.is_valid():
         try:
             channel_update(actor=request.user, channel=channel, **form.values())

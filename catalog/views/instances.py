@@ -9,8 +9,11 @@ from catalog.filters import InstanceFilter
 from catalog.selectors import instance_detail, instance_list, may
 from catalog.selectors.repositories import repository_list
 from catalog.tables import InstanceTable
+from catalog.views.recovery import timeline_context
 from dataprotect.ops.views.listing import listing
 from dataprotect.ops.views.page import Request, page
+
+NEWEST = 5
 
 
 @page
@@ -30,4 +33,5 @@ def instance(request: Request, name: str) -> HttpResponse:
     detail = instance_detail(user=request.user, name=name)
     running = [job for job in detail.jobs if not job.is_terminal]
     context = {"detail": detail, "instance": detail.instance, "row": detail.row, "running": running}
+    context |= timeline_context(request, detail.instance, rows=NEWEST)
     return render(request, "catalog/instance.html", context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from catalog.models import Backup, ChangeRequest, Instance, LegalHold, Verification
+from catalog.models import Backup, ChangeRequest, Instance, LegalHold, LogGap, Verification
 from dataprotect.ops.models import Alert, AlertChannel, AuditEvent, Job
 
 LISTS = (
@@ -16,6 +16,7 @@ LISTS = (
     "repositories",
     "audit",
     "alerts",
+    "logs",
     "retention",
     "holds",
     "changes",
@@ -52,7 +53,21 @@ def details() -> dict[str, str]:
         }
         | of_alerts()
         | of_keeping()
+        | of_logs()
     )
+
+
+def of_logs() -> dict[str, str]:
+    return {
+        "log": reverse("log", args=["orders"]),
+        "recovery": reverse("recovery", args=["orders"]),
+    }
+
+
+def gap_form() -> dict[str, str]:
+    gap = LogGap.objects.filter(instance__name="orders").first()
+    assert gap
+    return {"gap": reverse("gap", args=[gap.pk])}
 
 
 def of_keeping() -> dict[str, str]:
@@ -86,6 +101,7 @@ def keeping_actions() -> dict[str, str]:
     changes = {f"change_{verb}": f"{found['change']}{verb}/" for verb in ("approve", "reject", "withdraw")}
     return changes | {
         "hold_lift": f"{found['hold']}lift/",
+        "log_stream": reverse("log_stream", args=["orders"]),
         "backup_spare": reverse("backup_spare", args=[backup.backup_id]),
     }
 
@@ -105,7 +121,7 @@ def forms() -> dict[str, str]:
     backup = Backup.objects.filter(instance__name="orders").first()
     assert backup
     of_orders["backup_delete"] = reverse("backup_delete", args=[backup.backup_id])
-    return {name: reverse(name) for name in FORMS} | of_orders
+    return {name: reverse(name) for name in FORMS} | of_orders | gap_form()
 
 
 def actions() -> dict[str, str]:

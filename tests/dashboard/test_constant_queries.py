@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from catalog.services.instance_refresh import instance_refresh
 from dataprotect.core import clock
 from dataprotect.ops.services.audit import audit_record
-from tests.dashboard import addresses, seed, seed_alerts, seed_keeping
+from tests.dashboard import addresses, seed, seed_alerts, seed_keeping, seed_logs
 
 FEW, MANY = 5, 200
 
@@ -32,6 +32,10 @@ def grow(start: int, end: int) -> None:
             standing = seed_keeping.hold(one, now, backup=made)
             seed_keeping.change("lift_hold", now, seed.person("asker"), instance=one, hold=standing)
             seed_keeping.expiry(seed.backup(one, now - timedelta(days=number + 1)), now)
+        seed_logs.collector(one, now)
+        seed_logs.stretch(one, now - timedelta(hours=2), now, 0x8A40000000, 0x8B00000000)
+        seed_logs.gap(one, now)
+        seed_logs.samples(one, now, 4)
         seed_alerts.alert(one, "rpo_breached", now)
         audit_record(actor="dba", verb="instance.added", subject=one)
         instance_refresh(one)

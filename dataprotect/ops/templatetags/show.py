@@ -129,6 +129,16 @@ def minute(instant: datetime | None) -> SafeString:
 
 
 @register.filter
+def instant(at: datetime | None) -> SafeString:
+    """`2026-11-22 15:07:58.204 CET`: to the millisecond, where the exact instant is what matters."""
+    if at is None:
+        return UNKNOWN
+    local = timezone.localtime(at)
+    text = f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03d} {local.tzname()}"
+    return format_html('<time datetime="{}">{}</time>', clock.iso(at), text)
+
+
+@register.filter
 def clock_time(instant: datetime | None) -> SafeString:
     """`15:07:58` in the user's zone, for log lines; the full instant is in `datetime` and the title."""
     if instant is None:

@@ -28,7 +28,14 @@ class Group(NamedTuple):
 
 GROUPS = (
     ("", (("Overview", "overview", "overview"), ("Alerts", "bell", "alerts"))),
-    ("Protect", (("Instances", "server", "instances"), ("Backups", "backup", "backups"))),
+    (
+        "Protect",
+        (
+            ("Instances", "server", "instances"),
+            ("Backups", "backup", "backups"),
+            ("Logs", "stream", "logs"),
+        ),
+    ),
     ("Prove", (("Verification", "check-list", "verifications"), ("Audit", "audit", "audit"))),
     (
         "Keep",
