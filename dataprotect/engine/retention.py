@@ -88,8 +88,8 @@ def window_claims(rules: RetentionRules, sound: Sequence[BackupFacts], at: datet
     """Good backups from which the instants of the recovery window are reached, oldest first.
 
     These are all inside the window and the newest one before it. Each serves until the next one is as old as
-    the window is long; how long the newest serves, nobody can say yet. Without a window that one serves alone:
-    a restore to the latest instant needs no window.
+    the window is long; how long the newest serves, nobody can say yet. Without a window the newest serves
+    alone: a restore to the latest instant needs none.
     """
     length = timedelta(days=max(0, rules.log_window_days))
     wanted = [backup for backup in sound if not backup.condemned]
