@@ -13,21 +13,7 @@ from catalog.models import Blackout, Instance, Policy, Repository, ScheduledRun
 from catalog.services.schedule_run import schedule_run
 from dataprotect.ops import stop
 from dataprotect.ops.models import Job
-
-SUNDAY = datetime(2026, 6, 7, 1, 0, tzinfo=UTC)
-"""01:00, when the critical policy's full, differential and incremental meet."""
-YESTERDAY = SUNDAY - timedelta(days=1)
-
-
-@pytest.fixture
-def protected(make_instance: Callable[..., Instance]) -> Callable[..., Instance]:
-    """An instance with a policy since the day before, and a good backup from then."""
-
-    def make(name: str = "orders", policy: str = "critical", **more: object) -> Instance:
-        values: dict[str, object] = {"policy_since": YESTERDAY, "last_good_at": YESTERDAY, **more}
-        return make_instance(name, policy=Policy.objects.get(name=policy), **values)
-
-    return make
+from tests.catalog.policy.conftest import SUNDAY, YESTERDAY
 
 
 @pytest.fixture(autouse=True)
