@@ -16,7 +16,7 @@ from catalog.models.logs import (
 from catalog.models.policy import Blackout, Policy, ScheduledRun
 from catalog.models.repository import EncryptionKey, Repository
 from catalog.models.retention import Expiry, RetentionAudit
-from catalog.models.scrub import RepositoryUsage, ScrubProgress, ScrubRun
+from catalog.models.scrub import LogScrub, RepositoryUsage, ScrubProgress, ScrubRun
 from catalog.models.second_person import ChangeRequest
 from catalog.models.tier import Tier
 from catalog.models.token import ApiToken
@@ -39,6 +39,7 @@ __all__ = [
     "LogCollector",
     "LogGap",
     "LogHistory",
+    "LogScrub",
     "LogStretch",
     "Policy",
     "Repository",

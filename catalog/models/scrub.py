@@ -30,6 +30,29 @@ class ScrubProgress(models.Model):
         return f"scrub of {self.backup_id}"
 
 
+class LogScrub(models.Model):
+    """The stored log of one instance in one repository, on its way through the current pass."""
+
+    instance = models.ForeignKey("catalog.Instance", on_delete=models.CASCADE, related_name="log_scrubs")
+    repository = models.ForeignKey("catalog.Repository", on_delete=models.CASCADE, related_name="log_scrubs")
+    cursor = models.CharField(
+        max_length=400, blank=True, help_text="The last object read in this pass; empty: it has not begun"
+    )
+    pass_began_at = models.DateTimeField(null=True, blank=True)
+    last_read_at = models.DateTimeField(null=True, blank=True, help_text="When the last whole pass began")
+    damaged = models.JSONField(default=list, blank=True, help_text="[{object, problem}] of this pass")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["instance", "repository"], name="catalog_log_scrub_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"scrub of the log of {self.instance}"
+
+
 class ScrubRun(models.Model):
     """One share of one repository, reread. Never changed after it is written: evidence."""
 

@@ -37,6 +37,7 @@ RULES: dict[str, Rule] = {
     "size_anomaly": Rule("A backup's size is out of line", watched=False),
     "bad_pages": Rule("A backup read damaged pages", watched=False),
     "log_gap": Rule("Log is missing"),
+    "log_damaged": Rule("Stored log is damaged", watched=False),
     "log_late": Rule("Log is stored too late"),
     "slot_retained": Rule("A replication slot keeps too much log on the server"),
     "collector_failing": Rule("Log cannot be collected"),

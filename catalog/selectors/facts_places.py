@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import Max, Min, Q
 from django.db.models.functions import Coalesce
 
-from catalog.models import Backup, Repository, RepositoryUsage
+from catalog.models import Backup, LogScrub, Repository, RepositoryUsage
 from catalog.rules.facts import RepositoryFacts, UsageSample, WorkFacts
 from catalog.states import LEAVING_BACKUP, BackupState, RepositoryState
 from dataprotect.ops import states, stop
@@ -47,7 +47,12 @@ def oldest_read() -> dict[int, datetime]:
         .values("repository_id")
         .annotate(oldest=Min(Coalesce("scrub__last_read_at", "stopped_at")))
     )
-    return dict(rows.values_list("repository_id", "oldest"))
+    found = dict(rows.values_list("repository_id", "oldest"))
+    logs = LogScrub.objects.order_by().values("repository_id")
+    read = logs.annotate(oldest=Min(Coalesce("last_read_at", "created_at")))
+    for key, at in read.values_list("repository_id", "oldest"):
+        found[key] = min(at, found.get(key, at))
+    return found
 
 
 def work_facts(now: datetime, key_problem: str) -> WorkFacts:

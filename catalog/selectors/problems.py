@@ -32,7 +32,7 @@ class Problems:
         breached = Q(pk__in=[])
         for key, rpo_seconds in Tier.objects.values_list("pk", "rpo_seconds"):
             limit = now - timedelta(seconds=rpo_seconds)
-            breached |= Q(tier_id=key, last_good_at__lt=limit) & ~_logged_past(limit)
+            breached |= Q(tier_id=key, last_good_at__lt=limit) & ~Q(_logged_past(limit))
         return cls(
             now=now,
             rpo_breached=breached,

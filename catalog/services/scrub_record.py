@@ -6,13 +6,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from catalog.models import ScrubProgress
+from catalog.models import LogScrub, ScrubProgress
+from catalog.rules.words import page
+from catalog.selectors.facts import NAMED
 from catalog.services.verification_run import verification_record
 from catalog.states import VerificationLevel
 from dataprotect.core import clock
 from dataprotect.engine import model
 from dataprotect.engine.verify import LISTED
+from dataprotect.ops.alert_states import Severity
 from dataprotect.ops.context import JobContext
+from dataprotect.ops.services import alert_raise, alert_resolve
 from dataprotect.storage.scrubbing import Scrubbed
 
 
@@ -38,10 +42,7 @@ def _add(progress: ScrubProgress, part: Scrubbed, at: datetime, seconds: float) 
     progress.objects_read += len(part.names)
     progress.bytes_read += part.bytes_read
     progress.seconds += seconds
-    progress.findings = [
-        *progress.findings,
-        *({"object": each.object_name, "problem": each.problem} for each in part.findings),
-    ]
+    progress.findings = [*progress.findings, *plain_findings(part)]
 
 
 def _end_pass(progress: ScrubProgress) -> None:
@@ -69,3 +70,40 @@ def _outcome(progress: ScrubProgress, part: Scrubbed) -> model.Verification:
         finished_at=clock.now(),
         bytes_read=progress.bytes_read,
     )
+
+
+def plain_findings(part: Scrubbed) -> list[dict[str, str]]:
+    return [{"object": each.object_name, "problem": each.problem} for each in part.findings]
+
+
+def log_part_record(*, progress: LogScrub, part: Scrubbed, at: datetime) -> None:
+    """The same for stored log: the cursor, and the alert; in the caller's transaction."""
+    progress.pass_began_at = progress.pass_began_at or at
+    progress.cursor = part.cursor
+    progress.damaged = [*progress.damaged, *plain_findings(part)]
+    _judge_log(progress, complete=part.complete)
+    if part.complete:
+        progress.last_read_at, progress.pass_began_at = progress.pass_began_at, None
+        progress.damaged = []
+    progress.save()
+
+
+def _judge_log(progress: LogScrub, *, complete: bool) -> None:
+    """Told with the first damaged object; over when a whole pass finds none."""
+    instance = progress.instance
+    subject = f"instance:{instance.pk}"
+    key = f"log_damaged:{subject}:repository:{progress.repository_id}"
+    if progress.damaged:
+        named = "; ".join(f"{each['object']}: {each['problem']}" for each in progress.damaged[:NAMED])
+        alert_raise(
+            rule="log_damaged",
+            severity=Severity.CRITICAL,
+            subject=subject,
+            title=f"Stored log of {instance.name} is damaged.",
+            detail=f"{len(progress.damaged)} objects, among them {named}. Instants that need them cannot be "
+            "restored. Take a new full backup now, and check the repository's disk.",
+            dedupe_key=key,
+            link=page("instances", instance.name),
+        )
+    elif complete:
+        alert_resolve(key, reason="All of the stored log was reread and is whole.")

@@ -12,13 +12,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, Count, IntegerField, QuerySet, Sum, Value, When
+from django.db.models import Case, IntegerField, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce
 
-from catalog.models import Backup, Repository, ScrubProgress, ScrubRun
+from catalog.models import Backup, Instance, LogScrub, LogStretch, Repository, ScrubProgress, ScrubRun
 from catalog.selectors.facts_places import UNREAD_STATES, oldest_read
 from catalog.services.opening import repository_open
-from catalog.services.scrub_record import part_record
+from catalog.services.scrub_record import log_part_record, part_record, plain_findings
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.steps import reached
@@ -27,7 +27,7 @@ from dataprotect.ops.services.audit import audit_record
 from dataprotect.storage.documents import DamagedObject
 from dataprotect.storage.model import Finding
 from dataprotect.storage.repository import Repository as StoredRepository
-from dataprotect.storage.scrubbing import Scrubbed, cost, scrub_part
+from dataprotect.storage.scrubbing import Scrubbed, cost, scrub_logs, scrub_part
 
 PART = 256 << 20
 """The cursor moves at least this often, in bytes."""
@@ -47,6 +47,11 @@ class _Run:
     finished: int = 0
     findings: list[dict[str, str]] = field(default_factory=list)
 
+    def add(self, part: Scrubbed) -> None:
+        self.objects += len(part.names)
+        self.bytes += part.bytes_read
+        self.findings += plain_findings(part)
+
 
 def scrub_run(*, context: JobContext, repository_id: int, share: float) -> dict[str, Any]:
     """Reread about `share` of the repository. Damage is a finding: the job ends well and names the object."""
@@ -59,6 +64,7 @@ def scrub_run(*, context: JobContext, repository_id: int, share: float) -> dict[
         if run.left <= 0:
             break
         _backup(run, Backup.objects.select_related("instance__tier", "repository").get(pk=key))
+    _logs(run, int(share * _all_log(row)))
     return _conclude(run)
 
 
@@ -74,9 +80,7 @@ def _backup(run: _Run, backup: Backup) -> None:
             spent = time.monotonic() - began
             part_record(context=run.context, progress=progress, part=part, at=started_at, seconds=spent)
         run.left -= part.cost
-        run.objects += len(part.names)
-        run.bytes += part.bytes_read
-        run.findings += [{"object": each.object_name, "problem": each.problem} for each in part.findings]
+        run.add(part)
         run.context.checkpoint()
         if part.complete:
             run.finished += 1
@@ -101,9 +105,44 @@ def _read(run: _Run, backup: Backup, progress: ScrubProgress) -> Scrubbed:
         return Scrubbed((), 0, "", True, (Finding(name, error.message),))
 
 
+def _logs(run: _Run, budget: int) -> None:
+    """The log of each instance has a budget of its own: a new backup a day must not put it off for ever."""
+    logged = Instance.objects.filter(log_stretches__repository=run.row).distinct()
+    for instance in logged.order_by("pk"):
+        progress, _ = LogScrub.objects.get_or_create(instance=instance, repository=run.row)
+        budget -= _log(run, progress, budget)
+        if budget <= 0:
+            return
+
+
+def _log(run: _Run, progress: LogScrub, budget: int) -> int:
+    """On with this log's pass, one object at least. Returns what it cost."""
+    spent = 0
+    while not spent or spent < budget:
+        began = clock.now()
+        part = scrub_logs(
+            run.stored, progress.instance.identifier, after=progress.cursor,
+            budget=min(budget - spent, PART), reporter=run.context,
+        )  # fmt: skip
+        with transaction.atomic():
+            run.context.hold()
+            log_part_record(progress=progress, part=part, at=began)
+        run.add(part)
+        run.context.checkpoint()
+        spent += part.cost
+        if part.complete:
+            break
+    return spent
+
+
 def _everything(row: Repository) -> int:
     """What rereading all of it once costs, from what the rows say."""
-    totals = _standing(row).aggregate(size=Sum("bytes_stored"), objects=Count("pk"), more=Sum("object_count"))
+    totals = _standing(row).aggregate(size=Sum("bytes_stored"), more=Sum("object_count"))
+    return cost(totals["size"] or 0, totals["more"] or 0)
+
+
+def _all_log(row: Repository) -> int:
+    totals = LogStretch.objects.filter(repository=row).aggregate(size=Sum("bytes"), more=Sum("objects_count"))
     return cost(totals["size"] or 0, totals["more"] or 0)
 
 

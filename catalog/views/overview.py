@@ -85,6 +85,7 @@ WORDS = {
     "size_anomaly": ("Size", "See the alert"),
     "bad_pages": ("Bad pages", "See the alert"),
     "log_gap": ("Log gap", "See the alert"),
+    "log_damaged": ("Log damaged", "See the alert"),
     "log_late": ("Log late", "See the alert"),
     "slot_retained": ("Slot", "See the alert"),
     "collector_failing": ("Collector", "See the alert"),

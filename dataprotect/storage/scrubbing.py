@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from dataprotect.core.progress import Reporter
 from dataprotect.storage.checking import check_some, check_surroundings
+from dataprotect.storage.logs import LogReader
+from dataprotect.storage.logs.checking import GONE, check_logs
 from dataprotect.storage.model import Finding
-from dataprotect.storage.pipeline.objects import StoredObject
 from dataprotect.storage.repository import Repository
 
 PER_OBJECT = 64 << 10
@@ -65,8 +67,37 @@ def scrub_part(
     )
 
 
-def _affordable(objects: Iterable[StoredObject], budget: int) -> list[StoredObject]:
-    part: list[StoredObject] = []
+def scrub_logs(
+    repository: Repository, instance_id: str, *, after: str, budget: int, reporter: Reporter
+) -> Scrubbed:
+    """The same for the stored log of an instance; `after` and the cursor are names in the repository.
+
+    What disappears meanwhile is no damage: slices become segments, and expiry removes what no window needs.
+    """
+    items = (item for item in LogReader(repository, instance_id).objects() if item.name > after)
+    rest = sorted(items, key=lambda item: item.name)
+    part = _affordable(rest, budget)
+    findings = check_logs(repository, instance_id, part, reporter)
+    complete = len(part) == len(rest)
+    return Scrubbed(
+        names=tuple(item.name for item in part),
+        bytes_read=sum(item.size for item in part),
+        cursor="" if complete else part[-1].name,
+        complete=complete,
+        findings=tuple(each for each in findings if each.problem != GONE),
+    )
+
+
+class _Sized(Protocol):
+    @property
+    def size(self) -> int: ...
+
+
+_Item = TypeVar("_Item", bound=_Sized)
+
+
+def _affordable(objects: Iterable[_Item], budget: int) -> list[_Item]:
+    part: list[_Item] = []
     for item in objects:
         if part and budget <= 0:
             break

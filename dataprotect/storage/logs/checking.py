@@ -18,6 +18,8 @@ from dataprotect.storage.logs.reader import LogReader
 from dataprotect.storage.model import Finding
 from dataprotect.storage.repository import Repository
 
+GONE = "it disappeared"
+
 
 def check_logs(
     repository: Repository,
@@ -65,7 +67,7 @@ def _problem(repository: Repository, item: LogObject, key: DataKey) -> str | Non
     except Bad as error:
         return str(error)
     except ObjectMissing:
-        return "it disappeared"
+        return GONE
     return _disagreement(item, header, digest.hexdigest(), length)
 
 
