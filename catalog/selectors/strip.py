@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
-from catalog.models import Backup, Instance
-from catalog.states import GOOD_BACKUP
+from django.db.models import Q
+
+from catalog.models import Backup, Expiry, Instance
+from catalog.states import GOOD_BACKUP, LEAVING_BACKUP
 from dataprotect.ops.models import Job
 
 DAYS = 30
@@ -95,7 +97,7 @@ def strips(
     since = now - timedelta(days=2 * days)
     keys = [instance.pk for instance in instances]
     good = _grouped(
-        Backup.objects.filter(instance__in=keys, stopped_at__gte=since, state__in=GOOD_BACKUP)
+        Backup.objects.filter(_was_good(keys, since), instance__in=keys, stopped_at__gte=since)
         .order_by("stopped_at")
         .values_list("instance_id", "stopped_at")
     )
@@ -120,6 +122,14 @@ def strips(
         )
         for instance in instances
     }
+
+
+def _was_good(keys: Sequence[int], since: datetime) -> Q:
+    """Good, or good until retention let it go: that it has gone since makes its day no bad one."""
+    ended = Expiry.objects.filter(
+        backup__instance__in=keys, backup__stopped_at__gte=since, previous_state__in=GOOD_BACKUP
+    )
+    return Q(state__in=GOOD_BACKUP) | Q(state__in=LEAVING_BACKUP, pk__in=ended.values("backup"))
 
 
 def _grouped(pairs: Iterable[tuple[int, datetime]]) -> dict[int, list[datetime]]:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from catalog.models import Backup, Expiry, Repository
-from catalog.services import backup_spare, hold_place
+from catalog.selectors.strip import strips
+from catalog.services import backup_spare, catalog_rebuild_start, hold_place
 from catalog.services.verification_start import verification_start
 from dataprotect.core import clock, steps
 from dataprotect.core.errors import ForeseenError
@@ -62,6 +63,32 @@ def test_first_a_tombstone_then_after_the_grace_time_the_deletion(retained: Reta
     assert Repository.objects.get().backup_count == 1
     assert verbs() == ["expiry.placed", "expiry.deleted"]
     assert retained.expire()["placed"] == []
+
+
+def test_a_day_whose_backup_went_by_rule_was_no_bad_day(retained: Retained, no_grace: None) -> None:
+    retained.backup("old", 10)
+    retained.backup("new", 0)
+    now = clock.now()
+    type(retained.instance).objects.update(created_at=now - 40 * DAY)
+    instance = type(retained.instance).objects.select_related("tier").get()
+    before = strips(instances=[instance], now=now)
+    assert retained.expire()["deleted"] == ["old"]
+    assert strips(instances=[instance], now=now) == before
+    assert sum(day.good for day in before[instance.pk]) == 2
+
+
+def test_rebuilding_the_catalog_takes_half_deleted_ones_for_gone(retained: Retained) -> None:
+    for name in ("whole", "marked", "torn"):
+        retained.backup(name, 1)
+    stored = retained.stored
+    stored.mark_backup(retained.instance.identifier, "marked")
+    stored.mark_backup(retained.instance.identifier, "torn")
+    next(retained.folder.rglob("backups/torn/seal.json")).unlink()
+    type(retained.instance).objects.update(last_good_backup=None)
+    Backup.objects.all().delete()
+    with queue.foreground():
+        job = catalog_rebuild_start(actor=OPERATOR, repository=retained.repository)
+    assert queue.result_of(queue.run_now(job))["backups"] == ["whole"]
 
 
 def test_a_chain_goes_as_a_whole_dependents_first(retained: Retained, no_grace: None) -> None:
