@@ -11,6 +11,7 @@ from catalog.services.expiry_run import expiry_run
 from catalog.services.expiry_start import expiry_start_all
 from catalog.services.instance_probe import instance_probe_run
 from catalog.services.key_rotate import key_rotate_run
+from catalog.services.pitr_test_run import pitr_test_run
 from catalog.services.repository_check import repository_check_run
 from catalog.services.retention_audit import retention_audit_run
 from catalog.services.schedule_run import schedule_run
@@ -39,6 +40,10 @@ def run_repository_check(context: JobContext, *, repository_id: int) -> dict[str
 
 def run_rebuild(context: JobContext, *, repository_id: int) -> dict[str, Any]:
     return catalog_rebuild_run(context=context, repository_id=repository_id)
+
+
+def run_pitr_test(context: JobContext, *, instance_id: int, target: dict[str, str]) -> dict[str, Any]:
+    return pitr_test_run(context=context, instance_id=instance_id, target=target)
 
 
 def run_key_rotation(context: JobContext) -> dict[str, Any]:

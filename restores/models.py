@@ -22,7 +22,12 @@ class Clone(models.Model):
     port = models.PositiveIntegerField(null=True, blank=True)
     pid = models.PositiveIntegerField(null=True, blank=True)
     worker = models.CharField(max_length=255, blank=True, help_text="Host it runs on")
+    target = models.CharField(max_length=200, blank=True, help_text="Empty: the backup's own stop")
     reached_position = models.CharField(max_length=64, blank=True)
+    reached_at = models.DateTimeField(
+        null=True, blank=True, help_text="Commit time of the last transaction replayed"
+    )
+    reached_reason = models.CharField(max_length=200, blank=True, help_text="In the server's words")
     timings = models.JSONField(default=dict, blank=True)
     created_by = models.CharField(max_length=150, help_text="User name, or system:<unix user>")
     ready_at = models.DateTimeField()
@@ -42,6 +47,7 @@ class RestoredFolder(models.Model):
     backup = models.ForeignKey("catalog.Backup", on_delete=models.PROTECT, related_name="restored_folders")
     job = models.ForeignKey("ops.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     folder = models.CharField(max_length=1024)
+    target = models.CharField(max_length=200, blank=True, help_text="Where its server will recover to")
     tablespaces = models.JSONField(default=dict, blank=True, help_text="{name: folder}")
     files = models.PositiveBigIntegerField(default=0)
     bytes_written = models.PositiveBigIntegerField(default=0)

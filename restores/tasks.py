@@ -10,13 +10,13 @@ from restores.services.restore_files import restore_files_run
 
 
 def run_restore_files(
-    context: JobContext, *, backup_id: str, target: str, tablespaces: dict[str, str]
+    context: JobContext, *, folder: str, tablespaces: dict[str, str], **wanted: Any
 ) -> dict[str, Any]:
-    return restore_files_run(context=context, backup_id=backup_id, target=target, tablespaces=tablespaces)
+    return restore_files_run(context=context, wanted=wanted, folder=folder, tablespaces=tablespaces)
 
 
-def run_clone(context: JobContext, *, backup_id: str) -> dict[str, Any]:
-    return clone_run(context=context, backup_id=backup_id)
+def run_clone(context: JobContext, **wanted: Any) -> dict[str, Any]:
+    return clone_run(context=context, wanted=wanted)
 
 
 def run_clone_drop(context: JobContext, *, clone_id: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 
 from dataprotect.core import validation
@@ -29,6 +30,24 @@ def parse_target(
     if name is not None:
         return Target("name", name=_restore_point(name))
     return LATEST if latest else None
+
+
+def as_plain(target: Target) -> dict[str, str]:
+    """For a job's arguments; `of_plain` reads it back."""
+    if target.at is not None:
+        return {"time": target.at.isoformat()}
+    if target.position is not None:
+        return {"lsn": lsn.text(target.position)}
+    return {"name": target.name} if target.name else {"latest": "yes"}
+
+
+def of_plain(plain: Mapping[str, str]) -> Target:
+    ((kind, value),) = plain.items()
+    if kind == "time":
+        return Target("time", at=datetime.fromisoformat(value))
+    if kind == "lsn":
+        return Target("lsn", position=parse_position(value))
+    return Target("name", name=value) if kind == "name" else LATEST
 
 
 def parse_position(text: str) -> int:

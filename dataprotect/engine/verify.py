@@ -7,7 +7,7 @@ from looking at all (no key, no programs, no disk) is raised.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -20,9 +20,12 @@ from dataprotect.engine import command
 from dataprotect.engine.clones import CloneRequest
 from dataprotect.engine.databases.postgresql import binaries as programs
 from dataprotect.engine.databases.postgresql.comparison import CloneAccess, compare
+from dataprotect.engine.databases.postgresql.comparison_instant import checks_of_instant
 from dataprotect.engine.databases.postgresql.fingerprint_model import Fingerprint
+from dataprotect.engine.databases.postgresql.recovery_reached import Reached
 from dataprotect.engine.databases.postgresql.stored_log import StoredLog
 from dataprotect.engine.model import Check, Clone, Verification
+from dataprotect.engine.timeline_model import Choice
 from dataprotect.storage.documents import DamagedObject
 from dataprotect.storage.model import Finding
 from dataprotect.storage.repository import BackupReader, Repository
@@ -44,6 +47,7 @@ def verify(
     binaries: Mapping[int, Path] | None = None,
     threads: int = 2,
     amcheck: bool = True,
+    choice: Choice | None = None,
 ) -> Verification:
     """Verify one backup at `level`.
 
@@ -51,6 +55,7 @@ def verify(
     clones      the folder of clones; needed at level restore
     clone_user  who runs a clone's server when we are root (postgres when None)
     binaries    the server's programs by major version, where the distribution's are not meant
+    choice      at level restore: the target to recover to, from this backup, with the stored log
     Raises DamagedObject or `backup.missing` when the seal itself cannot be trusted, key errors,
     `storage.*`, and at level restore what `clones.bring_up` raises for a lack of programs, accounts or
     disk.
@@ -69,8 +74,9 @@ def verify(
         if clones is None:
             raise ValueError("level restore needs the folder of clones")
         request = CloneRequest(
-            instance_id, backup_id, clones, "verification", binaries or {}, clone_user or "postgres", threads
-        )
+            instance_id, backup_id, clones, "verification", binaries or {}, clone_user or "postgres", threads,
+            choice=choice,
+        )  # fmt: skip
         return _restored(repository, reader, request, amcheck, reporter, started_at)
     return _verification(level, checks, began, started_at, reader.seal.stored_bytes)
 
@@ -133,7 +139,8 @@ def _is_a_finding(error: ForeseenError) -> bool:
     """What is wrong with the backup itself, rather than with the place it should have been tried in."""
     return isinstance(error, DamagedObject) or error.code in (
         "clone.not_started", "restore.tablespace_in_log", "restore.not_a_cluster", "restore.unsafe_path",
-        "restore.incomplete", "storage.object_missing",
+        "restore.incomplete", "storage.object_missing", "clone.wrong_target", "logs.missing",
+        "target.not_reached", "target.too_early", "target.no_restore_point",
     )  # fmt: skip
 
 
@@ -141,6 +148,8 @@ def _compared(
     reader: BackupReader, clone: Clone, request: CloneRequest, amcheck: bool, reporter: Reporter
 ) -> list[Check]:
     facts = reader.seal.facts
+    if request.choice is not None:
+        return list(_of_instant(reader, clone, request.choice, request, amcheck, reporter))
     documents = reader.attachments()
     wanted = str(facts["fingerprint_position"])
     checks = [Check("recovery position", True, f"right before {wanted}", clone.reached_position)]
@@ -158,6 +167,24 @@ def _compared(
         end=fingerprint.position,
     )
     return [*checks, *compare(fingerprint, CloneAccess(clone.dsn, log, amcheck), reporter)]
+
+
+def _of_instant(
+    reader: BackupReader, clone: Clone, choice: Choice, request: CloneRequest, amcheck: bool,
+    reporter: Reporter,
+) -> Iterator[Check]:  # fmt: skip
+    account = command.unprivileged_account(request.account)
+    facts = reader.seal.facts
+    log = StoredLog(
+        binaries=programs.find(int(facts["server_major"]), request.binaries, account),
+        account=account,
+        folder=clone.data_directory / "pg_wal",
+        timeline=int(facts["timeline"]),
+        start=str(facts["start_position"]),
+        end=str(facts["log_end_position"]),
+    )
+    reached = Reached(clone.reached_position, clone.reached_reason, clone.reached_at)
+    return checks_of_instant(choice, reached, CloneAccess(clone.dsn, log, amcheck), reporter)
 
 
 def _verification(

@@ -1,4 +1,4 @@
-"""`python -m dataprotect.rescue list|verify|restore`: exit 0 done, 1 foreseen failure, 2 usage."""
+"""`python -m dataprotect.rescue list|windows|verify|restore`: exit 0 done, 1 foreseen failure, 2 usage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from dataprotect.rescue import actions
 from dataprotect.rescue.arguments import Arguments, parse
 from dataprotect.rescue.reporting import Terminal, told
 
-ACTIONS = {"list": actions.list_backups, "verify": actions.verify_backup, "restore": actions.restore_backup}
+ACTIONS = {
+    "list": actions.list_backups,
+    "windows": actions.list_windows,
+    "verify": actions.verify_backup,
+    "restore": actions.restore_backup,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

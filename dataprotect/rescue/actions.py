@@ -10,7 +10,11 @@ from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine.model import Verification, as_plain
 from dataprotect.engine.restore import RestoreRequest, restore_files
+from dataprotect.engine.stored_timeline import StoredTimeline
+from dataprotect.engine.timeline import recovery_windows
+from dataprotect.engine.timeline_show import shown_choice, shown_gap, shown_window
 from dataprotect.engine.verify import Level, verify
+from dataprotect.rescue import targets
 from dataprotect.rescue.arguments import Arguments
 from dataprotect.rescue.reporting import Terminal
 from dataprotect.storage.keys.local import LocalKeyring
@@ -40,12 +44,21 @@ def verify_backup(arguments: Arguments, terminal: Terminal) -> dict[str, Any]:
         return _verified(arguments, repository, instance, terminal, Path(folder))
 
 
+def list_windows(arguments: Arguments, terminal: Terminal) -> dict[str, Any]:
+    """By instance, from the repository alone: every sealed backup counts as a base."""
+    repository = _open(arguments)
+    wanted = [arguments.instance] if arguments.instance else repository.instances()
+    return {"instances": [_windows(repository, instance, terminal) for instance in wanted]}
+
+
 def restore_backup(arguments: Arguments, terminal: Terminal) -> dict[str, Any]:
     terminal.checkpoint()
     repository = _open(arguments)
+    instance, choice = targets.chosen(arguments, repository, lambda: _instance_of(repository, arguments))
     request = RestoreRequest(
-        instance_id=_instance_of(repository, arguments),
-        backup_id=arguments.backup_id,
+        instance_id=instance,
+        backup_id=choice.base.backup_id if choice else arguments.backup_id,
+        choice=choice,
         target=arguments.to,
         tablespace_map=arguments.tablespaces,
         owner=arguments.user,
@@ -54,6 +67,7 @@ def restore_backup(arguments: Arguments, terminal: Terminal) -> dict[str, Any]:
     result = restore_files(repository, request, terminal)
     return {
         "backup_id": result.backup_id,
+        **({"recovery": shown_choice(choice)} if choice else {}),
         "data_directory": str(result.target),
         "tablespaces": dict(result.tablespaces),
         "files": result.files,
@@ -71,6 +85,18 @@ def did_not_pass(arguments: Arguments, answer: dict[str, Any]) -> ForeseenError:
         f"The backup {arguments.backup_id} did not pass: {', '.join(bad)[:300]}.",
         "Do not rely on it: verify the other backups, and restore one that passes.",
     )
+
+
+def _windows(repository: Repository, instance: str, terminal: Terminal) -> dict[str, Any]:
+    stored = StoredTimeline(repository, instance)
+    found = recovery_windows(stored.sample())
+    for note in stored.notes:
+        terminal.note(note)
+    return {
+        "instance_id": instance,
+        "windows": [shown_window(window) for window in found.windows],
+        "gaps": [shown_gap(gap) for gap in found.gaps],
+    }
 
 
 def _open(arguments: Arguments) -> Repository:

@@ -30,6 +30,10 @@ class Arguments:
     threads: int = 2
     stop_file: Path = Path(STOP_FILE)
     despite_emergency_stop: str | None = None
+    target_time: str | None = None
+    target_lsn: str | None = None
+    target_name: str | None = None
+    latest: bool = False
 
 
 def parse(argv: Sequence[str] | None) -> Arguments:
@@ -47,10 +51,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m dataprotect.rescue",
         description="Bring a backup back with nothing but the repository and the key.",
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="list|verify|restore")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list|windows|verify|restore")
     _common(actions.add_parser("list", help="every sealed backup in the repository"))
+    _common(actions.add_parser("windows", help="to which instants each instance can be restored"))
     _verify(actions.add_parser("verify", help="prove a backup"))
-    _restore(actions.add_parser("restore", help="write a backup's data directory into a folder"))
+    _restore(actions.add_parser("restore", help="write a backup, or an instant, into a folder"))
     return parser
 
 
@@ -61,8 +66,8 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
 
 
-def _one_backup(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("backup_id", metavar="BACKUP_ID")
+def _one_backup(parser: argparse.ArgumentParser, optional: bool = False) -> None:
+    parser.add_argument("backup_id", metavar="BACKUP_ID", nargs="?" if optional else None)
     _common(parser)
     parser.add_argument("--threads", type=_threads, default=2, metavar="N")
     parser.add_argument(
@@ -83,7 +88,12 @@ def _verify(parser: argparse.ArgumentParser) -> None:
 
 
 def _restore(parser: argparse.ArgumentParser) -> None:
-    _one_backup(parser)
+    _one_backup(parser, optional=True)
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--target-time", metavar="T", help="an instant with its zone: 2026-11-22T15:07:58Z")
+    target.add_argument("--target-lsn", metavar="LSN", help="everything before this position of the log")
+    target.add_argument("--target-name", metavar="NAME", help="a restore point made on the server")
+    target.add_argument("--latest", action="store_true", help="the end of the stored log")
     parser.add_argument("--to", required=True, type=_absolute, metavar="DIR")
     parser.add_argument(
         "--map-tablespace",

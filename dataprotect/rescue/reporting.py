@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dataprotect.core.errors import EmergencyStop
+from dataprotect.engine.timeline_show import told_gap, told_window
 from dataprotect.rescue.arguments import Arguments
 
 _EVERY = 5.0
@@ -58,6 +59,11 @@ def told(action: str, answer: Mapping[str, Any]) -> Iterator[str]:
     """The answer in lines for people."""
     if action == "list":
         yield from _listed(answer)
+    elif action == "windows":
+        for each in answer["instances"]:
+            yield each["instance_id"]
+            yield from (f"  {told_window(window)}" for window in each["windows"])
+            yield from (f"  {told_gap(gap)}" for gap in each["gaps"])
     elif action == "verify":
         for check in answer["checks"]:
             detail = "" if check["passed"] else f": expected {check['expected']}, found {check['found']}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 
-from catalog.models import Backup
+from catalog.models import Backup, Instance
 from catalog.services.access import Actor, require
 from catalog.services.cleaning import save_clean
 from catalog.services.opening import repository_open, server_binaries
@@ -16,11 +17,13 @@ from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine import clones, model
 from dataprotect.engine.clone_folder import State
+from dataprotect.engine.timeline_model import Target
 from dataprotect.ops import home, queue
 from dataprotect.ops.context import JobContext
 from dataprotect.ops.models import Job
 from dataprotect.ops.services.audit import audit_record
 from restores.models import Clone
+from restores.services.wanted import chosen_backup, wanted_of
 from restores.states import CLONE_TRANSITIONS, CloneState
 
 BRING_UP = "restores.tasks.run_clone"
@@ -28,32 +31,42 @@ DROP = "restores.tasks.run_clone_drop"
 LIVES = timedelta(hours=24)
 
 
-def clone_start(*, actor: Actor, backup: Backup) -> Job:
-    """Ask for a clone; it is swept after a day unless it is dropped before. Raises `access.denied`."""
-    require(actor=actor, permission="catalog.restore_instance", instance=backup.instance)
+def clone_start(
+    *,
+    actor: Actor,
+    backup: Backup | None = None,
+    instance: Instance | None = None,
+    target: Target | None = None,
+) -> Job:
+    """Ask for a clone of a backup, or of an instant; it is swept after a day unless it is dropped before.
+
+    Raises `access.denied`, `target.outside`, `target.no_window`.
+    """
+    wanted = wanted_of(actor=actor, backup=backup, instance=instance, target=target)
     return queue.enqueue(
         BRING_UP,
-        arguments={"backup_id": backup.backup_id},
+        arguments=wanted.arguments,
         actor=actor,
-        subject=backup.instance.subject,
-        title=f"Clone from {backup.backup_id}",
+        subject=wanted.instance.subject,
+        title=f"Clone from {wanted.title}"[:200],
     )
 
 
-def clone_run(*, context: JobContext, backup_id: str) -> dict[str, Any]:
+def clone_run(*, context: JobContext, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Bring it up and record it. If it cannot be recorded it does not stay: nobody would know of it."""
-    backup = Backup.objects.select_related("instance", "repository").get(backup_id=backup_id)
+    backup, choice = chosen_backup(wanted)
     clone_sweep(actor=context.actor)
     request = clones.CloneRequest(
         instance_id=backup.instance.identifier,
-        backup_id=backup_id,
+        backup_id=backup.backup_id,
         clones=home.clones(),
         binaries=server_binaries(),
         account=home.clone_user() or "postgres",
+        choice=choice,
     )
     made = clones.bring_up(repository_open(backup.repository), request, context)
     try:
-        row = _record(context, backup, made)
+        row = _record(context, backup, made, str(choice.target) if choice else "")
     except BaseException:
         clones.drop(home.clones(), made.clone_id)
         raise
@@ -61,7 +74,11 @@ def clone_run(*, context: JobContext, backup_id: str) -> dict[str, Any]:
         "clone_id": row.clone_id,
         "dsn": row.dsn,
         "data_directory": row.data_directory,
+        "backup_id": backup.backup_id,
+        "target": row.target or None,
         "reached_position": row.reached_position,
+        "reached_at": clock.iso(row.reached_at) if row.reached_at else None,
+        "reached_reason": row.reached_reason,
         "expires_at": clock.iso(row.expires_at),
         "timings": row.timings,
     }
@@ -126,7 +143,7 @@ def _drop_unknown(standing: list[State]) -> list[str]:
 
 
 @transaction.atomic
-def _record(context: JobContext, backup: Backup, made: model.Clone) -> Clone:
+def _record(context: JobContext, backup: Backup, made: model.Clone, target: str) -> Clone:
     context.hold()
     now = clock.now()
     row = Clone(
@@ -140,7 +157,10 @@ def _record(context: JobContext, backup: Backup, made: model.Clone) -> Clone:
         port=made.port,
         pid=made.pid,
         worker=socket.gethostname(),
+        target=target,
         reached_position=made.reached_position,
+        reached_at=made.reached_at,
+        reached_reason=made.reached_reason[:200],
         timings=dict(made.timings),
         created_by=context.actor,
         ready_at=now,
@@ -148,6 +168,7 @@ def _record(context: JobContext, backup: Backup, made: model.Clone) -> Clone:
     )
     save_clean(row)
     data = {"backup": backup.backup_id, "instance": backup.instance.name, "worker": row.worker}
+    data |= {"target": target, "reached": row.reached_position} if target else {}
     audit_record(actor=context.actor, verb="clone.ready", subject=f"clone:{row.clone_id}", data=data)
     return row
 

@@ -9,59 +9,71 @@ from typing import Any
 
 from django.db import transaction
 
-from catalog.models import Backup
-from catalog.services.access import Actor, require
+from catalog.models import Backup, Instance
+from catalog.services.access import Actor
 from catalog.services.cleaning import save_clean
-from catalog.services.opening import repository_open
+from catalog.services.opening import repository_open, server_binaries
 from dataprotect.core import clock, validation
 from dataprotect.engine.restore import RestoreRequest, RestoreResult
 from dataprotect.engine.restore import restore_files as engine_restore
+from dataprotect.engine.timeline_model import Target
 from dataprotect.ops import home, queue
 from dataprotect.ops.context import JobContext
 from dataprotect.ops.models import Job
 from dataprotect.ops.services.audit import audit_record
 from restores.models import RestoredFolder
+from restores.services.wanted import chosen_backup, wanted_of
 
 TASK = "restores.tasks.run_restore_files"
 _OWNER = "postgres"
 
 
 def restore_files_start(
-    *, actor: Actor, backup: Backup, target: str, tablespaces: Mapping[str, str] | None = None
+    *,
+    actor: Actor,
+    backup: Backup | None,
+    target: str,
+    tablespaces: Mapping[str, str] | None = None,
+    instance: Instance | None = None,
+    recovery_target: Target | None = None,
 ) -> Job:
     """`target` and the folders of `tablespaces` (by name) are on the worker, empty or not there yet.
 
-    Raises `access.denied`, `input.path`.
+    With a `recovery_target` the folder's server recovers to it when it is started; without a backup the best
+    one of the instance is chosen. Raises `access.denied`, `input.path`, `target.outside`, `target.no_window`.
     """
-    require(actor=actor, permission="catalog.restore_instance", instance=backup.instance)
+    wanted = wanted_of(actor=actor, backup=backup, instance=instance, target=recovery_target)
     folder = validation.local_path(target)
     spaces = {name: str(validation.local_path(place)) for name, place in (tablespaces or {}).items()}
     return queue.enqueue(
         TASK,
-        arguments={"backup_id": backup.backup_id, "target": str(folder), "tablespaces": spaces},
+        arguments={**wanted.arguments, "folder": str(folder), "tablespaces": spaces},
         actor=actor,
-        subject=backup.instance.subject,
-        title=f"Restore {backup.backup_id} into {folder}"[:200],
+        subject=wanted.instance.subject,
+        title=f"Restore {wanted.title} into {folder}"[:200],
         exclusive=f"folder:{folder}"[:200],
     )
 
 
 def restore_files_run(
-    *, context: JobContext, backup_id: str, target: str, tablespaces: Mapping[str, str]
+    *, context: JobContext, wanted: Mapping[str, Any], folder: str, tablespaces: Mapping[str, str]
 ) -> dict[str, Any]:
     """Restore and record. A repeated run is refused by its own half-filled folder, which says what it is."""
-    backup = Backup.objects.select_related("instance", "repository").get(backup_id=backup_id)
+    backup, choice = chosen_backup(wanted)
     request = RestoreRequest(
         instance_id=backup.instance.identifier,
-        backup_id=backup_id,
-        target=Path(target),
+        backup_id=backup.backup_id,
+        target=Path(folder),
         tablespace_map={name: Path(place) for name, place in tablespaces.items()},
         owner=home.clone_user() or _OWNER,
+        binaries=server_binaries(),
+        choice=choice,
     )
     result = engine_restore(repository_open(backup.repository), request, context)
-    _record(context, backup, result)
+    _record(context, backup, result, str(choice.target) if choice else "")
     return {
-        "backup_id": backup_id,
+        "backup_id": backup.backup_id,
+        "target": str(choice.target) if choice else None,
         "data_directory": str(result.target),
         "tablespaces": dict(result.tablespaces),
         "files": result.files,
@@ -73,12 +85,13 @@ def restore_files_run(
 
 
 @transaction.atomic
-def _record(context: JobContext, backup: Backup, result: RestoreResult) -> None:
+def _record(context: JobContext, backup: Backup, result: RestoreResult, target: str) -> None:
     context.hold()
     row = RestoredFolder(
         backup=backup,
         job_id=context.job_id,
         folder=str(result.target),
+        target=target,
         tablespaces=dict(result.tablespaces),
         files=result.files,
         bytes_written=result.bytes,
@@ -88,5 +101,5 @@ def _record(context: JobContext, backup: Backup, result: RestoreResult) -> None:
         finished_at=clock.now(),
     )
     save_clean(row)
-    data = {"backup": backup.backup_id, "folder": row.folder, "worker": row.worker}
+    data = {"backup": backup.backup_id, "folder": row.folder, "worker": row.worker, "target": target}
     audit_record(actor=context.actor, verb="backup.restored_to_folder", subject=backup.subject, data=data)

@@ -1,4 +1,6 @@
-"""`manage.py restore_files BACKUP_ID --to DIR`: a data directory that the server's own programs start."""
+"""`manage.py restore_files BACKUP_ID | --instance NAME --to DIR`: a folder that the server's own programs
+start as a data directory.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from catalog.management.foreground import JobCommand
-from catalog.selectors import backup_get
 from dataprotect.core import validation
+from restores.management.targets import add_target_arguments, read_target
 from restores.services import restore_files_start
 
 
@@ -17,7 +19,7 @@ class Command(JobCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("backup_id", metavar="BACKUP_ID")
+        add_target_arguments(parser)
         parser.add_argument("--to", required=True, metavar="DIR")
         parser.add_argument(
             "--map-tablespace", action="append", default=[], metavar="NAME=DIR",
@@ -25,13 +27,15 @@ class Command(JobCommand):
         )  # fmt: skip
 
     def answer(self, **options: Any) -> dict[str, Any]:
-        backup = backup_get(user=self.actor, backup_id=validation.backup_id(options["backup_id"]))
+        backup, instance, target = read_target(self.actor, options)
         spaces = dict(validation.tablespace_mapping(text) for text in options["map_tablespace"])
         found: dict[str, Any] = self.run(
             lambda: restore_files_start(
                 actor=self.actor,
                 backup=backup,
+                instance=instance,
                 target=options["to"],
+                recovery_target=target,
                 tablespaces={name: str(place) for name, place in spaces.items()},
             )
         )

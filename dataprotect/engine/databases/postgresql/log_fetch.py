@@ -142,8 +142,9 @@ class LogFetcher:
             if name.endswith(_HISTORY):
                 made.write_bytes(self._reader.history(self._histories[name], lineage=self._plan.lineage))
             else:
-                self._reader.fetch(name, made, lineage=self._plan.lineage)
-                self._edges[name] = look_through(made, self._edge_before(name))
+                fetch_segment(self._reader, self._plan, name, made)
+                start = layout.segment_start(name, self._plan.segment_size)
+                self._edges[name] = look_through(made, self._edge_before(name), start, self._plan.needed)
             made.chmod(0o600)
             os.chown(made, self._account.uid, self._account.gid)
             made.rename(self._spool / name)
@@ -163,18 +164,35 @@ class LogFetcher:
         return self._edges.get(before, b"")
 
 
-def look_through(segment: Path, before: bytes) -> bytes:
-    """The end of the segment's records, for the one after it. `before` is that of the one before it.
+def fetch_segment(reader: LogReader, plan: LogPlan, name: str, into: Path) -> None:
+    """One segment as the server shall see it."""
+    reader.fetch(name, into, lineage=plan.lineage)
+    start = layout.segment_start(name, plan.segment_size)
+    if plan.cut and start < plan.end < start + plan.segment_size:
+        os.truncate(into, plan.end - start)
+        os.truncate(into, plan.segment_size)
+
+
+def look_through(segment: Path, before: bytes, start: int, needed: int) -> bytes:
+    """The end of the segment's records, for the one after it. `before` is that of the one before it, `start`
+    its position; what lies at `needed` or later will not be replayed.
 
     Raises `restore.tablespace_in_log`.
     """
     records = recovery_tablespaces.payload(segment)
-    edge = recovery_tablespaces.EDGE
+    for at, place in recovery_tablespaces.created(records):
+        if start + recovery_tablespaces.offset_of(at) < needed:
+            raise created_in_log(place)
     # The first page's header is 16 bytes longer than the others'; what is read of it begins the records.
-    joint = before + records[16 : 16 + edge]
-    for place in [*recovery_tablespaces.created(records), *recovery_tablespaces.created(joint)]:
-        raise created_in_log(place)
-    return records[-edge:]
+    refuse_across(before, records[16 : 16 + recovery_tablespaces.EDGE])
+    return records[-recovery_tablespaces.EDGE :]
+
+
+def refuse_across(before: bytes, after: bytes) -> None:
+    """Raise for a tablespace whose record begins in one segment and ends in the next."""
+    for at, place in recovery_tablespaces.created(before + after):
+        if at < len(before):
+            raise created_in_log(place)
 
 
 def place_log(
@@ -195,8 +213,9 @@ def place_log(
 
     def fetch(name: str) -> str:
         made = folder / f".{name}"
-        reader.fetch(name, made, lineage=plan.lineage)
-        edges[name] = look_through(made, b"")
+        fetch_segment(reader, plan, name, made)
+        start = layout.segment_start(name, plan.segment_size)
+        edges[name] = look_through(made, b"", start, plan.needed)
         return name
 
     before = b""
@@ -205,18 +224,20 @@ def place_log(
         for name in pool.map(fetch, plan.segments):
             made = folder / f".{name}"
             with made.open("rb") as file:
-                head = file.read(8192)[40 : 40 + recovery_tablespaces.EDGE]
-            for place in recovery_tablespaces.created(before + head):
-                raise created_in_log(place)
+                refuse_across(before, file.read(8192)[40 : 40 + recovery_tablespaces.EDGE])
             before = edges.pop(name)
             _settle(made, folder / name, account)
-            done = folder / "archive_status" / f"{name}.done"
-            if done.parent.is_dir() and not done.exists():
-                done.touch(mode=0o600)
-                os.chown(done, account.uid, account.gid)
+            _mark_archived(folder / "archive_status" / f"{name}.done", account)
             told(plan.segment_size)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _mark_archived(done: Path, account: Account) -> None:
+    """The server must not archive again what was archived before."""
+    if done.parent.is_dir() and not done.exists():
+        done.touch(mode=0o600)
+        os.chown(done, account.uid, account.gid)
 
 
 def _settle(made: Path, name: Path, account: Account) -> None:

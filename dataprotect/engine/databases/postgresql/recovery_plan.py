@@ -12,13 +12,20 @@ from dataprotect.storage.logs.continuity import cover
 
 @dataclass(frozen=True, slots=True)
 class LogPlan:
-    """`segments` in the order of replay; those that are not among them lie in the backup itself."""
+    """`segments` in the order of replay; those that are not among them lie in the backup itself.
+
+    needed  recovery will have ended before this position; `cut` hides any log behind `end`, which may have
+            been stored since the choice was made
+    """
 
     lineage: str
     timeline: int
     segment_size: int
     segments: tuple[str, ...]
     histories: tuple[int, ...]
+    needed: int
+    end: int
+    cut: bool
 
     @property
     def bytes(self) -> int:
@@ -41,7 +48,16 @@ def log_plan(choice: Choice, objects: Iterable[LogObject], end: int) -> LogPlan:
                 break
     there = {item.timeline for item in mine if item.kind == "history"}
     histories = tuple(leg.timeline for leg in line.legs if leg.timeline in there)
-    return LogPlan(line.lineage, line.timeline, size, tuple(segments), histories)
+    return LogPlan(
+        lineage=line.lineage,
+        timeline=line.timeline,
+        segment_size=size,
+        segments=tuple(segments),
+        histories=histories,
+        needed=choice.log_end if choice.target.position is None else choice.target.position,
+        end=choice.reach_end,
+        cut=choice.ends_log,
+    )
 
 
 def _ends(objects: list[LogObject], size: int) -> dict[str, int]:

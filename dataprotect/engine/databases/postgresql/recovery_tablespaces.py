@@ -31,15 +31,21 @@ def payload(segment: Path) -> bytes:
     return pages[:, _PAGE_HEADER:].tobytes()
 
 
-def created(records: bytes) -> list[str]:
-    """Where tablespaces are made in these records, which begin at a multiple of eight."""
+def offset_of(at: int) -> int:
+    """Where in its segment the byte `at` of the payload lies."""
+    page, inside = divmod(at, _PAGE - _PAGE_HEADER)
+    return page * _PAGE + _PAGE_HEADER + inside
+
+
+def created(records: bytes) -> list[tuple[int, str]]:
+    """Where tablespaces are made in these records, which begin at a multiple of eight, and in which folder."""
     bytes_ = np.frombuffer(records, dtype=np.uint8)
     words = bytes_[: bytes_.size // 8 * 8].reshape(-1, 8)
     found = []
     for start in _candidates(words):
         place = _place(records, int(start) * 8)
         if place is not None:
-            found.append(place)
+            found.append((int(start) * 8, place))
     return found
 
 
