@@ -1,6 +1,7 @@
 """Take one backup in a process of its own, and die by SIGKILL the first time a named step is reached.
 
-`python -m tests.engine.postgresql.killed_backup REPOSITORY KEYS SPOOL PORT READER BACKUP_ID [STEP]`
+`python -m tests.engine.postgresql.killed_backup REPOSITORY KEYS SPOOL PORT READER BACKUP_ID[:BASE_ID] [STEP]`
+With BASE_ID it is an incremental backup.
 Without STEP it finishes, and prints every step it came through, one per line. The password comes on stdin.
 """
 
@@ -21,6 +22,7 @@ from dataprotect.storage.repository import Repository
 
 def main() -> None:
     repository, keys, spool, port, reader, backup_id, *fatal = sys.argv[1:]
+    backup_id, _, base = backup_id.partition(":")
     seen: dict[str, None] = {}
 
     def hook(name: str) -> None:
@@ -36,6 +38,8 @@ def main() -> None:
         backup_id,
         reader=reader,  # type: ignore[arg-type]
         spool=Path(spool),
+        type="incremental" if base else "full",
+        base_id=base,
     )
     take_backup(request, opened)
     print("\n".join(seen))

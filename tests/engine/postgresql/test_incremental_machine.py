@@ -1,6 +1,7 @@
 """Whatever happens between two backups, the newest one restores to exactly the bytes it read.
 
-`INCREMENTAL_MACHINE_EXAMPLES` and `INCREMENTAL_MACHINE_STEPS` make it look deeper than it does by default.
+`HYPOTHESIS_MACHINE_BACKUPS` says how many backups that build on another one are to be tried (6 by default),
+`HYPOTHESIS_MACHINE_STEPS` how long one server lives.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, event, note, settings
+from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -30,13 +31,13 @@ from tests.engine.postgresql.recorded import recorded
 from tests.engine.postgresql.restored import TreeSink
 from tests.engine.postgresql.test_backup_content import check_pages
 
-EXAMPLES = int(os.environ.get("INCREMENTAL_MACHINE_EXAMPLES", "1"))
+BACKUPS = int(os.environ.get("HYPOTHESIS_MACHINE_BACKUPS", "6"))
 CHANGES = 3
 """At most so many between two backups."""
 
-STEPS = int(os.environ.get("INCREMENTAL_MACHINE_STEPS", "14"))
+STEPS = int(os.environ.get("HYPOTHESIS_MACHINE_STEPS", "14"))
 _numbers = itertools.count(1)
-few = precondition(lambda self: self.changes < CHANGES)
+few = precondition(lambda self: self.busy is not None and self.changes < CHANGES)
 _strategies = st.sampled_from(["wal_log", "file_copy"])
 _rewrites = st.sampled_from(
     [
@@ -50,7 +51,9 @@ _types = st.sampled_from(["incremental", "incremental", "differential", "full"])
 _readers = st.sampled_from(["local", "streamed"])
 
 
-def machine(workdir: Path, binaries: Path) -> type[RuleBasedStateMachine]:
+def machine(workdir: Path, binaries: Path, compared: list[str]) -> type[RuleBasedStateMachine]:
+    """Machines that add a line to `compared` for every backup that was proved."""
+
     class Machine(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
@@ -61,11 +64,19 @@ def machine(workdir: Path, binaries: Path) -> type[RuleBasedStateMachine]:
             self.taken: list[BackupResult] = []
             self.set_back_since = False
             self.changes = 0
+            self.history: list[str] = []
 
-        @initialize(checksums=st.booleans(), reader=_readers)
-        def begin(self, checksums: bool, reader: str) -> None:
+        @initialize(worth=st.booleans(), checksums=st.booleans(), reader=_readers)
+        def begin(self, worth: bool, checksums: bool, reader: str) -> None:
+            if not worth or enough(compared):
+                return
             self.busy = BusyServer(binaries, self.folder / "busy", checksums=checksums)
             self.back_up("full", reader)
+
+        @precondition(lambda self: self.busy is None)
+        @rule()
+        def do_nothing(self) -> None:
+            """Hypothesis tries the simplest first, and goes on when there was enough."""
 
         def teardown(self) -> None:
             try:
@@ -79,6 +90,7 @@ def machine(workdir: Path, binaries: Path) -> type[RuleBasedStateMachine]:
                 self.bench.close()
                 shutil.rmtree(self.folder, ignore_errors=True)
 
+        @precondition(lambda self: self.busy is not None)
         @rule(type=_types, reader=_readers)
         def back_up(self, type: str, reader: str) -> None:
             assert self.busy is not None
@@ -90,7 +102,6 @@ def machine(workdir: Path, binaries: Path) -> type[RuleBasedStateMachine]:
             with recorded() as read:
                 result = take_backup(request, self.bench.repository)
             self.taken.append(result)
-            event(f"{type} became {result.type}")
             note(f"{result.backup_id} {type} {result.type_reason}")
             assert result.type == type or self.set_back_since, result.type_reason
             self.set_back_since = False
@@ -101,6 +112,12 @@ def machine(workdir: Path, binaries: Path) -> type[RuleBasedStateMachine]:
             assert read.differences(sink.place) == []
             shutil.rmtree(sink.folder)
             self._prove(result)
+            compared.append(f"{result.type} {reader}, number {len(self.taken)} {'; '.join(self.history)}")
+            self.history = []
+
+        def _note(self, *words: object) -> None:
+            self.changes += 1
+            self.history.append(" ".join(map(str, words)))
 
         def _prove(self, result: BackupResult) -> None:
             assert self.busy is not None
@@ -113,120 +130,130 @@ def machine(workdir: Path, binaries: Path) -> type[RuleBasedStateMachine]:
         @few
         @rule(transactions=st.integers(1, 60))
         def load(self, transactions: int) -> None:
-            self.changes += 1
+            self._note("load", transactions)
             self.busy.pgbench("-n", "-t", str(transactions), "-c", "2")
 
         @few
         @rule(start=st.integers(1, 12000), count=st.integers(0, 2000))
         def update(self, start: int, count: int) -> None:
-            self.changes += 1
+            self._note("update", start, count)
             self.busy.update(start, count)
 
         @few
         @rule()
         def shrink_and_grow(self) -> None:
-            self.changes += 1
+            self._note("shrink_and_grow")
             self.busy.shrink_and_grow()
 
         @few
         @rule()
         def read_everything(self) -> None:
-            self.changes += 1
+            self._note("read_everything")
             self.busy.read_everything()
 
         @few
         @rule()
         def truncate(self) -> None:
-            self.changes += 1
+            self._note("truncate")
             self.busy.truncate()
 
         @few
         @rule()
         def recreate(self) -> None:
-            self.changes += 1
+            self._note("recreate")
             self.busy.recreate()
 
         @few
         @rule(how=_rewrites)
         def rewrite(self, how: str) -> None:
-            self.changes += 1
+            self._note("rewrite", how)
             self.busy.rewrite(how)
 
         @few
         @rule(strategy=_strategies)
         def create_database(self, strategy: str) -> None:
-            self.changes += 1
+            self._note("create_database", strategy)
             self.busy.create_database(strategy)
 
         @few
         @rule(strategy=_strategies)
         def copy_database(self, strategy: str) -> None:
-            self.changes += 1
+            self._note("copy_database", strategy)
             self.busy.copy_database(strategy)
 
         @few
         @rule()
         def drop_database(self) -> None:
-            self.changes += 1
+            self._note("drop_database")
             self.busy.drop_database()
 
         @few
         @rule()
         def move_database(self) -> None:
-            self.changes += 1
+            self._note("move_database")
             self.busy.move_database()
 
         @few
         @rule(back=st.booleans())
         def move_table(self, back: bool) -> None:
-            self.changes += 1
+            self._note("move_table", back)
             self.busy.move_table(back)
 
         @few
         @rule()
         def crash(self) -> None:
-            self.changes += 1
+            self._note("crash")
             self.busy.crash()
 
         @few
         @rule()
         def toggle_checksums(self) -> None:
-            self.changes += 1
+            self._note("toggle_checksums")
             self.busy.toggle_checksums()
 
         @few
         @rule()
         def promote(self) -> None:
-            self.changes += 1
+            self._note("promote")
             self.busy.promote()
 
         @few
         @rule()
         def fail_over(self) -> None:
-            self.changes += 1
+            self._note("fail_over")
             self.busy.fail_over()
 
         @few
         @rule()
         def save(self) -> None:
-            self.changes += 1
+            self._note("save")
             self.busy.save()
 
         @few
         @rule()
         def set_back(self) -> None:
-            self.changes += 1
+            self._note("set_back")
             self.set_back_since |= self.busy.set_back()
 
     return Machine
 
 
+def enough(compared: list[str]) -> bool:
+    return sum(not line.startswith("full") for line in compared) >= BACKUPS
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(120 + 60 * BACKUPS)
 def test_any_history_between_backups(workdir: Path, postgres_binaries) -> None:
+    compared: list[str] = []
+    made = machine(workdir, postgres_binaries(15), compared)
     run_state_machine_as_test(
-        machine(workdir, postgres_binaries(15)),
+        made,
         settings=settings(
-            max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, print_blob=True,
-            suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate],
+            max_examples=40 + BACKUPS, stateful_step_count=STEPS, deadline=None, print_blob=True,
+            database=None,
+            suppress_health_check=list(HealthCheck), phases=[Phase.generate],
         ),
     )  # fmt: skip
+    print("\n".join(compared))
+    assert enough(compared)
