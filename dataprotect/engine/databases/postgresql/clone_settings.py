@@ -100,6 +100,8 @@ def _isolated(socket_directory: Path, preload: Sequence[str]) -> dict[str, str]:
         "session_preload_libraries": "",
         "local_preload_libraries": "",
         "hot_standby": "off",
+        # In the clone's own folder: /dev/shm may be missing, or closed to the account it runs under.
+        "dynamic_shared_memory_type": "mmap",
     }
 
 
