@@ -12,6 +12,7 @@ from django.conf import settings
 
 from dataprotect.ops import queue, runner
 from dataprotect.ops.services import schedules
+from dataprotect.ops.services.alert_message import DELIVER
 from tests.ops.conftest import ROOT
 
 DOTTED = re.compile(r"(dataprotect\.ops|catalog|restores|compliance)\.tasks\.[a-z_.]+")
@@ -37,9 +38,14 @@ def test_every_task_string_leads_to_a_function() -> None:
         assert callable(runner.resolve(name)), name
 
 
+@pytest.mark.django_db
 def test_every_job_task_takes_a_context_first() -> None:
-    by_the_clock = {schedules.SWEEP, "restores.tasks.sweep_clones", "catalog.tasks.expire_all"}
-    entries = {queue.ENTRY, *by_the_clock}
+    """What the clock starts, and the two messages that are no jobs, take none."""
+    from django_q.models import Schedule
+
+    by_the_clock = set(Schedule.objects.values_list("func", flat=True))
+    assert {schedules.SWEEP, "restores.tasks.sweep_clones", "catalog.tasks.expire_all"} <= by_the_clock
+    entries = {queue.ENTRY, DELIVER, *by_the_clock}
     for name in {name for _, name in task_strings()} - entries - set(settings.JOB_TASK_MODULES):
         first = next(iter(inspect.signature(runner.resolve(name)).parameters))
         assert first == "context", name
