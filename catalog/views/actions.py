@@ -14,7 +14,8 @@ from dataprotect.ops.views.page import Request, action
 @action
 def instance_backup(request: Request, name: str) -> HttpResponse:
     instance = instance_get(user=request.user, name=name)
-    job = backup_start(actor=request.user, instance=instance, wait=False)
+    kind = request.POST.get("type", "full")
+    job = backup_start(actor=request.user, instance=instance, type=kind, wait=False)
     return redirect("job", key=job.pk)
 
 

@@ -17,6 +17,7 @@ LISTS = (
     "audit",
     "alerts",
     "logs",
+    "policies",
     "retention",
     "holds",
     "changes",
@@ -32,6 +33,7 @@ FORMS = (
     "stop_lift",
     "channel_add",
     "hold_place",
+    "policy_add",
 )
 
 
@@ -61,13 +63,18 @@ def of_logs() -> dict[str, str]:
     return {
         "log": reverse("log", args=["orders"]),
         "recovery": reverse("recovery", args=["orders"]),
+        "policy": reverse("policy", args=["critical"]),
     }
 
 
 def gap_form() -> dict[str, str]:
     gap = LogGap.objects.filter(instance__name="orders").first()
     assert gap
-    return {"gap": reverse("gap", args=[gap.pk])}
+    return {
+        "gap": reverse("gap", args=[gap.pk]),
+        "instance_policy": reverse("instance_policy", args=["orders"]),
+        "policy_edit": reverse("policy_edit", args=["critical"]),
+    }
 
 
 def of_keeping() -> dict[str, str]:
@@ -101,6 +108,9 @@ def keeping_actions() -> dict[str, str]:
     changes = {f"change_{verb}": f"{found['change']}{verb}/" for verb in ("approve", "reject", "withdraw")}
     return changes | {
         "hold_lift": f"{found['hold']}lift/",
+        "policy_remove": reverse("policy_remove", args=["archival"]),
+        "policy_blackout": reverse("policy_blackout", args=["critical"]),
+        "policy_blackout_end": reverse("policy_blackout_end", args=["critical"]),
         "log_stream": reverse("log_stream", args=["orders"]),
         "backup_spare": reverse("backup_spare", args=[backup.backup_id]),
     }

@@ -45,7 +45,7 @@ def test_roles_that_see_everything_open_every_page(role: str, client_of: ClientO
     assert statuses(client_of(role), pages) == {name: 403 if name in refused else 200 for name in pages}
 
 
-EVERYBODY = {"gap"}
+EVERYBODY = {"gap", "instance_policy"}
 """A page to read for whoever sees the instance; its form is for whoever may change it."""
 FORMS_OF = {
     "operator": {"repository_add", "stop_raise", "channel_add"},
@@ -62,6 +62,8 @@ FORMS_OF = {
         "channel_add",
         "hold_place",
         "backup_delete",
+        "policy_add",
+        "policy_edit",
     },
     "Engineering Manager": {"stop_raise", "hold_place", "backup_delete"},
     "VP Engineering": {"stop_raise", "hold_place", "backup_delete"},
@@ -92,7 +94,7 @@ def test_an_auditor_gets_no_buttons_and_is_refused_by_the_server(client_of: Clie
 def test_a_dba_without_rights_learns_of_no_instance(client_of: ClientOf):
     dba = client_of("DBA")
     found = statuses(dba, addresses.details())
-    assert {name for name, status in found.items() if status != 404} == {"repository"}
+    assert {name for name, status in found.items() if status != 404} == {"repository", "policy"}
     for page in ("overview", "instances", "backups", "verifications", "jobs"):
         text = dba.get(addresses.lists()[page]).content.decode()
         assert "legacy-crm" not in text and "Back up orders" not in text, page

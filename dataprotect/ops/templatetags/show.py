@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django import template
 from django.utils import timezone
@@ -68,6 +69,8 @@ LOOKS = {
     "sent": Look("ok", "ok", "Sent"),
     "dead": Look("bad", "bad", "Given up"),
     "dropped": Look("idle", "cancel", "Not sent"),
+    "started": Look("run", "run", "Started"),
+    "covered": Look("ok", "ok", "Covered by another"),
     "off": Look("idle", "none", "Off"),
     "starting": Look("run", "run", "Starting"),
     "streaming": Look("ok", "stream", "Streaming"),
@@ -126,6 +129,16 @@ def minute(instant: datetime | None) -> SafeString:
         f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
         f"{local:%Y-%m-%d %H:%M} {local.tzname()}",
     )
+
+
+@register.filter
+def in_zone(at: datetime | None, zone: str) -> SafeString:
+    """`Sun 2026-11-22 01:00 CET` in the zone of a schedule, whatever zone the reader prefers."""
+    if at is None:
+        return UNKNOWN
+    local = at.astimezone(ZoneInfo(zone))
+    words = f"{local:%a %Y-%m-%d %H:%M} {local.tzname()}"
+    return format_html('<time datetime="{}">{}</time>', clock.iso(at), words)
 
 
 @register.filter

@@ -34,6 +34,7 @@ GROUPS = (
             ("Instances", "server", "instances"),
             ("Backups", "backup", "backups"),
             ("Logs", "stream", "logs"),
+            ("Policies", "calendar", "policies"),
         ),
     ),
     ("Prove", (("Verification", "check-list", "verifications"), ("Audit", "audit", "audit"))),
@@ -73,6 +74,7 @@ NEEDS = {
     "audit": "ops.view_auditevent",
     "repositories": "catalog.view_repository",
     "alerts": "ops.view_alert",
+    "policies": "catalog.view_policy",
 }
 
 
