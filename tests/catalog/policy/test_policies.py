@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -245,15 +247,16 @@ def test_overdue_is_shown_until_it_is_made_up_for(
 
 
 def test_the_api_is_the_same_services(
-    lead: User, person: Person, make_instance: Callable[..., Instance]
+    lead: User, person: Person, make_instance: Callable[..., Instance], settings: Any
 ) -> None:
+    settings.SECURE_SSL_REDIRECT = False
     make_instance()
     client = Client()
     client.force_login(lead)
 
     def send(method: str, path: str, data: object = None) -> tuple[int, dict[str, object]]:
         answer = client.generic(
-            method, f"/api/v1{path}", data=__import__("json").dumps(data) if data is not None else "",
+            method, f"/api/v1{path}", data=json.dumps(data) if data is not None else "",
             content_type="application/json",
         )  # fmt: skip
         return answer.status_code, answer.json() if answer.content else {}
