@@ -41,6 +41,9 @@ RULES: dict[str, Rule] = {
     "log_late": Rule("Log is stored too late"),
     "slot_retained": Rule("A replication slot keeps too much log on the server"),
     "collector_failing": Rule("Log cannot be collected"),
+    "log_refused": Rule("Another cluster answers where the log is streamed from", watched=False),
+    "log_base_needed": Rule("The log broke off: a new full backup is needed", watched=False),
+    "log_slot_orphaned": Rule("Forgotten replication slots keep log on a server", watched=False),
     "channel_failing": Rule("A channel takes no messages", watched=False),
 }
 

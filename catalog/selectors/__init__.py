@@ -14,10 +14,20 @@ from catalog.selectors.holds import (
 )
 from catalog.selectors.instances import InstanceDetail, instance_detail, instance_list
 from catalog.selectors.jobs import job_get, job_list
+from catalog.selectors.logs import (
+    LogDetail,
+    LogRow,
+    log_detail,
+    log_gap_get,
+    log_gaps,
+    log_list,
+    rpo_series,
+)
 from catalog.selectors.overview import Overview, overview
 from catalog.selectors.repositories import key_list, repository_get, repository_list
 from catalog.selectors.retention import Simulation, retention_simulation, retention_simulations
 from catalog.selectors.rows import InstanceRow
+from catalog.selectors.streaming import streaming_instances
 from catalog.selectors.strip import StripDay
 from catalog.selectors.visible import (
     backups_visible,
@@ -35,6 +45,8 @@ __all__ = [
     "HoldDetail",
     "InstanceDetail",
     "InstanceRow",
+    "LogDetail",
+    "LogRow",
     "Overview",
     "Simulation",
     "StripDay",
@@ -59,12 +71,18 @@ __all__ = [
     "job_get",
     "job_list",
     "key_list",
+    "log_detail",
+    "log_gap_get",
+    "log_gaps",
+    "log_list",
     "may",
     "overview",
     "repository_get",
     "repository_list",
     "retention_simulation",
     "retention_simulations",
+    "rpo_series",
     "sees_every_instance",
+    "streaming_instances",
     "verifications_visible",
 ]

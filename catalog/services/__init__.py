@@ -15,6 +15,10 @@ from catalog.services.instance_update import instance_update
 from catalog.services.job_cancel import job_cancel
 from catalog.services.key_rotate import key_rotate_start
 from catalog.services.keyring import keyring_ensure, keyring_path
+from catalog.services.log_archive import archive_prepare
+from catalog.services.log_gap_acknowledge import log_gap_acknowledge
+from catalog.services.log_slots import slot_drop, slots_list
+from catalog.services.log_streaming_set import log_streaming_set
 from catalog.services.repository_add import repository_add
 from catalog.services.repository_check import repository_check_start
 from catalog.services.retention_audit import retention_audit_start
@@ -30,6 +34,7 @@ from catalog.services.verification_start import verification_start
 
 __all__ = [
     "Actor",
+    "archive_prepare",
     "assignment_request",
     "assignment_shortens",
     "backup_delete_request",
@@ -51,12 +56,16 @@ __all__ = [
     "key_rotate_start",
     "keyring_ensure",
     "keyring_path",
+    "log_gap_acknowledge",
+    "log_streaming_set",
     "policy_shorten_request",
     "policy_shortens",
     "repository_add",
     "repository_check_start",
     "require",
     "retention_audit_start",
+    "slot_drop",
+    "slots_list",
     "terminal_operator",
     "tier_update",
     "token_create",

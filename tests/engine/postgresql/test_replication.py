@@ -6,9 +6,9 @@ import psycopg
 import pytest
 
 from dataprotect.core.errors import ForeseenError
-from dataprotect.storage.logs.layout import segment_name
 from dataprotect.engine.databases.postgresql.replication import ENDED, Replication
 from dataprotect.engine.databases.postgresql.streamed_reader import StreamedReader
+from dataprotect.storage.logs.layout import segment_name
 from tests.engine.postgresql.conftest import address_of
 from tests.servers.postgresql import PostgresServer
 
