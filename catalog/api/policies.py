@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, time
 from typing import Any
 
@@ -12,6 +13,7 @@ from catalog.api.auth import asker
 from catalog.api.shapes import Page, PageQuery, Strict
 from catalog.models import Policy
 from catalog.selectors import instance_get
+from catalog.selectors.advice import advice
 from catalog.selectors.policies import InstanceSchedule, instance_schedule, policy_get, policy_list
 from catalog.services.policy_assign import policy_assign
 from catalog.services.policy_write import policy_add, policy_copy, policy_remove, policy_update
@@ -156,6 +158,12 @@ def removed(request: HttpRequest, name: str) -> Status[None]:
 def schedule(request: HttpRequest, name: str) -> InstanceSchedule:
     """The next five runs, and what is overdue."""
     return instance_schedule(user=asker(request), name=name)
+
+
+@of_instances.get("/{name}/advice", response=dict[str, Any])
+def advised(request: HttpRequest, name: str) -> dict[str, Any]:
+    """Which backups, how often, why; predicted restore time and costs. What was not measured is a guess."""
+    return asdict(advice(user=asker(request), name=name))
 
 
 @of_instances.put("/{name}/policy", response=ScheduleOut)

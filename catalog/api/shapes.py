@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -204,6 +205,15 @@ class RepositoryIn(Strict):
     region: str = ""
 
 
+class RepositoryChange(Strict):
+    """Only what is sent is changed."""
+
+    max_concurrent: int = 4
+    bandwidth_limit: int | None = None
+    price_per_gb_month: Decimal | None = None
+    price_currency: str = "USD"
+
+
 class RepositoryOut(Schema):
     name: str
     url: str
@@ -215,3 +225,7 @@ class RepositoryOut(Schema):
     free_bytes: int | None
     backup_count: int
     stored_bytes: int
+    max_concurrent: int
+    bandwidth_limit: int | None
+    price_per_gb_month: Decimal | None
+    price_currency: str

@@ -46,6 +46,8 @@ def test_an_instance_with_a_policy_protects_itself(
     assert installation.answer("policy_apply", "orders", "critical")["policy"] == "critical"
     coming = installation.answer("next_runs", "orders")
     assert coming["policy"] == "critical" and len(coming["runs"]) == 5
+    listed = {one["name"]: one["instances"] for one in installation.answer("policy_list")["policies"]}
+    assert listed == {"archival": 0, "critical": 1, "standard": 0}
 
     assert tick(installation)["started"] == 1
     with installation.workers():
@@ -66,3 +68,5 @@ def test_an_instance_with_a_policy_protects_itself(
     backups = installation.rows("[[b.type, b.state] for b in Backup.objects.order_by('stopped_at')]")
     assert len(backups) == 2 and {state for _, state in backups} <= {"checked", "restore_tested"}
     assert installation.rows("AuditEvent.objects.filter(verb='schedule.started').count()") >= 2
+    told = installation.answer("advise", "orders")
+    assert told["figures"]["backup_rate"]["guess"] is False and told["reasons"]
