@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from dataprotect.storage.logs import LogReader, stretches
-from tests.catalog.collecting import count, identifier, open_stored, pgbench
+from tests.catalog.collecting import count, identifier, open_stored, pgbench, rows
 from tests.catalog.installation import ROOT
 
 
@@ -61,6 +61,32 @@ def test_archive_a_segment(installation, prepared, make_postgres, tmp_path):
     installation.answer("archive_wal", str(first), "--instance", "orders")
     assert count(installation, "catalog_logstretch") == 1
     assert count(installation, "catalog_loggap") == 0
+
+
+def test_rebuilding_brings_the_rows_back_and_names_a_hole(installation, prepared):
+    wal = prepared.data / "pg_wal"
+    with prepared.connect() as connection:
+        for _ in range(2):
+            connection.execute("CREATE TABLE filler AS SELECT 1 AS n")
+            connection.execute("DROP TABLE filler")
+            connection.execute("SELECT pg_switch_wal()")
+    first, second, third, *_ = sorted(each for each in wal.iterdir() if len(each.name) == 24)
+    for each in (first, second, third):
+        assert archive(installation, each).returncode == 0
+    assert count(installation, "catalog_logstretch") == 0
+    assert installation.answer("rebuild_catalog", "local")["log_stretches"] == 1
+    [whole] = rows(installation, "SELECT * FROM catalog_logstretch")
+    assert (whole["start_position"], whole["end_position"]) == ("0/1000000", "0/4000000")
+    [lost] = [
+        item
+        for item in LogReader(open_stored(installation), identifier(installation)).objects()
+        if item.segment == second.name
+    ]
+    open_stored(installation, write=True).backend.delete(lost.name)
+    assert installation.answer("rebuild_catalog", "local")["log_stretches"] == 2
+    [gap] = rows(installation, "SELECT * FROM catalog_loggap")
+    found = (gap["code"], gap["from_position"], gap["to_position"])
+    assert found == ("logs.missing", "0/2000000", "0/3000000")
 
 
 def test_a_timeline_that_was_left_waits_for_its_history(installation, prepared, tmp_path):
