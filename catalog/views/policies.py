@@ -14,6 +14,7 @@ from catalog.forms import show_refusal
 from catalog.forms.policies import AssignForm, BlackoutForm, CopyForm, PolicyForm, initial_of_policy
 from catalog.models import Policy
 from catalog.selectors import instance_get, may
+from catalog.selectors.advice import advice
 from catalog.selectors.policies import instance_schedule, policy_detail, policy_get, policy_list, preview
 from catalog.services import policy_input
 from catalog.services.policy_assign import policy_assign
@@ -211,6 +212,14 @@ def of_instance(request: Request, name: str) -> HttpResponse:
     schedule = instance_schedule(user=request.user, name=name)
     context = {
         "schedule": schedule, "instance": instance, "policy": schedule.policy, "form": form,
-        "coming": noted(schedule.coming), "may_change": may_change,
+        "coming": noted(schedule.coming), "may_change": may_change, **_advice(request, name),
     }  # fmt: skip
     return render(request, "catalog/instance_policy.html", context, status=400 if form.errors else 200)
+
+
+def _advice(request: Request, name: str) -> dict[str, Any]:
+    """The adviser's answer, or why it has none yet."""
+    try:
+        return {"advice": advice(user=request.user, name=name)}
+    except InvalidInput as error:
+        return {"no_advice": error.message}

@@ -18,6 +18,7 @@ LISTS = (
     "alerts",
     "logs",
     "policies",
+    "restore_tests",
     "retention",
     "holds",
     "changes",
@@ -108,6 +109,7 @@ def keeping_actions() -> dict[str, str]:
     changes = {f"change_{verb}": f"{found['change']}{verb}/" for verb in ("approve", "reject", "withdraw")}
     return changes | {
         "hold_lift": f"{found['hold']}lift/",
+        "restore_test_start": reverse("restore_test_start", args=["orders"]),
         "policy_remove": reverse("policy_remove", args=["archival"]),
         "policy_blackout": reverse("policy_blackout", args=["critical"]),
         "policy_blackout_end": reverse("policy_blackout_end", args=["critical"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
-from catalog.models import Heartbeat, Instance, LogCollector, LogGap, LogStretch, RpoSample
+from catalog.models import Backup, Heartbeat, Instance, LogCollector, LogGap, LogStretch, RpoSample
 
 MIB = 1 << 20
 
@@ -76,15 +76,39 @@ def samples(of: Instance, now: datetime, worst: float) -> None:
     )  # fmt: skip
 
 
+NEWEST, PER_SECOND = 0x8B04A00000, 3120
+
+
+def log_at(now: datetime, at: datetime) -> int:
+    """Where the log stood at that instant: it grows evenly."""
+    return NEWEST - int(PER_SECOND * (now - at).total_seconds())
+
+
+def positions(of: Instance, now: datetime) -> None:
+    """Backups where the log was at their instants, with a differential and incrementals among them."""
+    for number, row in enumerate(Backup.objects.filter(instance=of).order_by("-stopped_at")):
+        at = log_at(now, row.stopped_at)
+        row.type = ("full", "incremental", "incremental", "differential")[number % 4]
+        row.start_position, row.stop_position = position(at - 4 * MIB), position(at)
+        row.fingerprint_position = position(at + 512)
+        row.save()
+
+
+def streamed(of: Instance, now: datetime, start: datetime, end: datetime) -> None:
+    stretch(of, start, end, log_at(now, start), log_at(now, end))
+
+
 def logs(made: dict[str, Instance], now: datetime) -> None:
     """One that broke and was mended, one that nobody collects any more, one that is switched off."""
     orders, billing = made["orders"], made["billing"]
-    begin, broke = 0x8A40000000, 0x8AF0000000
-    stretch(orders, now - timedelta(days=12), now - timedelta(days=3, hours=2), begin, broke)
-    stretch(orders, now - timedelta(days=3), now - timedelta(seconds=4), 0x8AF8000000, 0x8B04A00000)
-    gap(orders, now)
+    broke, mended = now - timedelta(days=3, hours=9), now - timedelta(days=3)
+    positions(orders, now)
+    streamed(orders, now, now - timedelta(days=12), broke)
+    streamed(orders, now, mended, now - timedelta(seconds=4))
+    lost = {"from_position": position(log_at(now, broke)), "to_position": position(log_at(now, mended))}
+    gap(orders, now, **lost, from_at=broke, to_at=mended)
     collector(orders, now)
     samples(orders, now, 410)
-    stretch(billing, now - timedelta(days=6), now - timedelta(minutes=50), begin, broke)
+    streamed(billing, now, now - timedelta(days=6), now - timedelta(minutes=50))
     collector(billing, now, state="waiting", lease_until=now - timedelta(minutes=40), last_error="No answer.")
     collector(made["reporting"], now, wanted=False, state="off", slot_name="", lease_until=now)

@@ -132,6 +132,14 @@ def minute(instant: datetime | None) -> SafeString:
 
 
 @register.filter
+def hours(number: int) -> str:
+    """`6 hours`, `day`, `7 days`: to follow the word `every`."""
+    if number % 24:
+        return "hour" if number == 1 else f"{number} hours"
+    return "day" if number == 24 else f"{number // 24} days"
+
+
+@register.filter
 def in_zone(at: datetime | None, zone: str) -> SafeString:
     """`Sun 2026-11-22 01:00 CET` in the zone of a schedule, whatever zone the reader prefers."""
     if at is None:

@@ -37,7 +37,14 @@ GROUPS = (
             ("Policies", "calendar", "policies"),
         ),
     ),
-    ("Prove", (("Verification", "check-list", "verifications"), ("Audit", "audit", "audit"))),
+    (
+        "Prove",
+        (
+            ("Restore tests", "tested", "restore_tests"),
+            ("Verification", "check-list", "verifications"),
+            ("Audit", "audit", "audit"),
+        ),
+    ),
     (
         "Keep",
         (
