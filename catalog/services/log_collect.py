@@ -23,7 +23,7 @@ from catalog.services import log_housekeeping, log_trouble
 from catalog.services.log_archive import archived_adopt
 from catalog.services.log_lease import CollectorLease, lease_claim
 from catalog.services.log_record import LogRecorder
-from catalog.services.log_slots import slot_forget
+from catalog.services.log_slots import slot_forget, slot_of_removed
 from catalog.services.opening import repository_open, source_of
 from catalog.states import CollectorState
 from dataprotect.core import clock
@@ -222,6 +222,7 @@ class Collector:
         if stream.thread is not None:
             stream.thread.join(_STOP_SECONDS)
         try:
+            slot_of_removed(instance=stream.instance)
             stream.recorder.flush()
             if off:
                 slot_forget(instance=stream.instance, lease=stream.lease)

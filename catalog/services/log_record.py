@@ -140,7 +140,8 @@ class LogRecorder:
         self._sample()
 
     def _write_start(self, started: dict[str, object]) -> None:
-        system = str(started.pop("system_identifier"))
+        columns = dict(started)
+        system = str(columns.pop("system_identifier"))
         if self.instance.system_identifier != system:
             Instance.objects.filter(pk=self.instance.pk, system_identifier="").update(
                 system_identifier=system
@@ -149,7 +150,7 @@ class LogRecorder:
         self.lease.rows().update(
             state=CollectorState.STREAMING, state_changed_at=clock.now(), failures=0, next_try_at=None,
             last_error="", last_error_code="",
-            slot_address=f"{self.instance.host}:{self.instance.port}", **started,
+            slot_address=f"{self.instance.host}:{self.instance.port}", **columns,
         )  # fmt: skip
 
     def _write_row(self, news: News) -> None:

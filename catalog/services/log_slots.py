@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -18,6 +19,9 @@ from dataprotect.engine.databases.postgresql import slots
 from dataprotect.engine.logs import slot_name
 from dataprotect.ops.lease import new_owner
 from dataprotect.ops.services.audit import audit_record
+
+
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,23 @@ def slot_forget(*, instance: Instance, lease: CollectorLease) -> None:
         _forget(instance)
         audit_record(actor="system", verb="logs.slot_dropped", subject=instance, data={"slot": row.slot_name})
     log_trouble.over(instance)
+
+
+def slot_of_removed(*, instance: Instance) -> None:
+    """The instance was removed while its log was streamed: nobody else will drop its slot.
+
+    The server may need a moment to see that the stream has ended. Does nothing while it is registered.
+    """
+    if Instance.objects.filter(pk=instance.pk).exists():
+        return
+    for attempt in range(_ATTEMPTS):
+        try:
+            slots.drop(source_of(instance).address, slot_name(instance.engine, instance.identifier))
+            return
+        except ForeseenError as error:
+            if error.code != "logs.slot_active" or attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(1.0)
 
 
 def slot_forget_now(*, instance: Instance) -> None:

@@ -104,6 +104,14 @@ def test_switched_off_the_slot_goes(installation, protected):
     assert [slot["instance"] for slot in slots["slots"]] == ["orders"]
 
 
+def test_an_instance_that_is_removed_leaves_no_slot(installation, protected):
+    with collector(installation):
+        streaming(installation)
+        assert asked(protected, "SELECT count(*) FROM pg_replication_slots") == 1
+        assert installation.rows("Instance.objects.all().delete()[0]") >= 1
+        until(lambda: asked(protected, "SELECT count(*) FROM pg_replication_slots") == 0)
+
+
 def test_another_cluster_at_the_address_is_refused(installation, protected, make_postgres):
     with collector(installation):
         streaming(installation)
