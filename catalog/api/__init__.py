@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ninja import NinjaAPI
 
-from catalog.api import backups, instances, jobs, policies, repositories
+from catalog.api import backups, instances, jobs, policies, recovery, repositories
 from catalog.api.auth import authenticate
 from catalog.api.errors import answer_errors
 
@@ -18,6 +18,7 @@ api = NinjaAPI(
 answer_errors(api)
 api.add_router("/instances", instances.router)
 api.add_router("/instances", policies.of_instances)
+api.add_router("/instances", recovery.router)
 api.add_router("/policies", policies.router)
 api.add_router("/backups", backups.router)
 api.add_router("/verifications", backups.verifications)

@@ -33,6 +33,11 @@ spool={spool}
 keeper={keeper}
 file="$spool/$1"
 if [ ! -f "$file" ]; then
+    # What was never stored is answered without asking.
+    case "$1" in
+        *.history) case " {histories} " in *" $1 "*) ;; *) exit 1 ;; esac ;;
+        *) [ "$1" \\> "{last}" ] && exit 1 ;;
+    esac
     [ -e "$file.missing" ] && exit 1
     : > "$file.wanted" || exit 200
     while [ ! -f "$file" ]; do
@@ -81,7 +86,12 @@ class LogFetcher:
     def start(self) -> None:
         self._spool.mkdir(mode=0o700)
         os.chown(self._spool, self._account.uid, self._account.gid)
-        text = SCRIPT.format(spool=shlex.quote(str(self._spool)), keeper=os.getpid())
+        text = SCRIPT.format(
+            spool=shlex.quote(str(self._spool)),
+            keeper=os.getpid(),
+            histories=" ".join(self._histories),
+            last=max(self._plan.segments, default=""),
+        )
         self._script.write_text(text)
         self._script.chmod(0o755)
         self._thread.start()
