@@ -1,0 +1,144 @@
+"""What people do on the pages of continuous protection: ask for an instant, handle, hold, decide, plan."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+
+from catalog.models import ChangeRequest, Instance, LegalHold, LogGap, Policy
+from catalog.pictures.timeline import timeline_picture
+from catalog.selectors.recovery import recovery_timeline
+from dataprotect.core import clock
+from dataprotect.ops.models import Alert, AlertChannel, Job
+from tests.dashboard.conftest import ClientOf
+
+pytestmark = pytest.mark.usefixtures("catalogue", "db")
+
+
+def body(answer: object) -> str:
+    return answer.content.decode()  # type: ignore[attr-defined]
+
+
+def test_an_instant_inside_a_window_is_told_with_its_position_and_what_is_lost(client_of: ClientOf):
+    at = (clock.now() - timedelta(hours=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    page = body(client_of("auditor").get("/instances/orders/recovery/", {"at": at}))
+    assert "Recovers to <strong>" in page and 'LSN about <span class="mono">8A/' in page
+    assert "loses <strong>1 d 5 h</strong>" in page or "loses <strong>1 d 6 h</strong>" in page
+
+
+def test_an_instant_in_a_gap_is_refused_with_the_nearest_ones(client_of: ClientOf):
+    at = (clock.now() - timedelta(days=3, hours=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    page = body(client_of("auditor").get("/instances/orders/recovery/", {"at": at}))
+    assert "lies in no recovery window. Nearest to it are" in page and "Recovers to" not in page
+
+
+def test_asked_in_the_background_only_the_answer_comes(client_of: ClientOf):
+    part = body(
+        client_of("auditor").get(
+            "/instances/orders/recovery/", {"at": "yesterday"}, headers={"HX-Request": "true"}
+        )
+    )
+    assert "Expected an instant" in part and "<html" not in part and '<svg class="timeline"' not in part
+
+
+def test_the_picture_is_solid_in_windows_hatched_in_gaps_and_cut_to_its_span():
+    now = clock.now()
+    timeline = recovery_timeline(instance=Instance.objects.get(name="orders"))
+    month = timeline_picture(timeline, now=now, days=30)
+    day = timeline_picture(timeline, now=now, days=1)
+    assert month and day and len(month.solid) == 2 and month.hatched
+    assert len(day.solid) == 1 and not day.hatched
+    assert day.solid[0].x == day.left and day.solid[0].width == pytest.approx(day.width - day.left, abs=1)
+    assert [lane.count > 0 for lane in month.lanes] == [True, True, True]
+
+
+def test_an_alert_is_taken_given_and_resolved_with_a_reason(client_of: ClientOf):
+    alert, senior = Alert.objects.get(state="open"), client_of("Senior DBA")
+    address = f"/alerts/{alert.pk}/"
+    assert senior.post(f"{address}acknowledge/", {"note": "Looking."}).status_code == 302
+    alert.refresh_from_db()
+    assert alert.state == "acknowledged" and alert.owner == User.objects.get(username="senior-dba")
+    assert senior.post(f"{address}resolve/", {"reason": ""}).status_code == 400
+    assert client_of("auditor").post(f"{address}resolve/", {"reason": "x"}).status_code == 403
+    assert "Look after it" not in body(client_of("auditor").get(address))
+    senior.post(f"{address}resolve/", {"reason": "The disk was replaced."})
+    assert "The disk was replaced." in body(senior.get(address))
+
+
+def test_the_address_of_a_channel_is_never_shown(client_of: ClientOf):
+    operator, secret = client_of("operator"), "json://user:planted-password@127.0.0.1:9/hook"
+    typed = {"name": "hook", "url": secret, "minimum_severity": "warning", "enabled": "on"}
+    assert operator.post("/add/channel/", typed).status_code == 302
+    channel = AlertChannel.objects.get(name="hook")
+    pages = [body(operator.get(f"/alerts/channels/{channel.pk}/")), body(operator.get("/alerts/channels/"))]
+    refused = body(operator.post("/add/channel/", typed | {"name": "other", "url": "nonsense-planted"}))
+    assert not any("planted" in page for page in [*pages, refused])
+    operator.post(f"/alerts/channels/{channel.pk}/", {**typed, "url": "", "name": "renamed"})
+    assert AlertChannel.objects.get(name="renamed").url_sealed == channel.url_sealed
+
+
+def test_a_second_person_decides_and_only_about_what_was_shown(client_of: ClientOf):
+    change = ChangeRequest.objects.get(kind="lift_hold")
+    address, lead = f"/changes/{change.pk}/", client_of("DBA Lead")
+    assert "Approve it" not in body(client_of("VP Engineering").get(address))
+    assert (
+        client_of("auditor").post(f"{address}approve/", {"seen_hash": change.payload_hash}).status_code == 403
+    )
+    assert f'value="{change.payload_hash}"' in body(lead.get(address))
+    lead.post(f"{address}approve/", seen)
+    assert LegalHold.objects.get(pk=change.hold_id).lifted_at is not None
+    assert "Approved and done" in body(lead.get(address))
+
+
+def test_a_hold_is_placed_and_kept_from_being_lifted_by_one(client_of: ClientOf):
+    lead = client_of("DBA Lead")
+    typed = {"instance": "identity", "matter": "C-9", "reason": "A dispute."}
+    made = LegalHold.objects.filter(matter="C-9")
+    assert lead.post("/add/hold/", typed | {"reason": ""}).status_code == 400 and not made.exists()
+    assert lead.post("/add/hold/", typed).status_code == 302
+    hold = made.get()
+    answer = lead.post(f"/holds/{hold.pk}/lift/", {"reason": "It is settled."})
+    assert answer.headers["location"].startswith("/changes/") and made.get().lifted_at is None
+
+
+def test_a_gap_is_acknowledged_by_whoever_may_change_the_instance(client_of: ClientOf):
+    gap = LogGap.objects.get(instance__name="orders")
+    assert client_of("operator").post(f"/gaps/{gap.pk}/", {"note": "Seen."}).status_code == 403
+    lead = client_of("DBA Lead")
+    assert lead.post(f"/gaps/{gap.pk}/", {"note": ""}).status_code == 400
+    lead.post(f"/gaps/{gap.pk}/", {"note": "A full was taken."})
+    assert "A full was taken." in body(lead.get("/logs/orders/"))
+
+
+def test_the_editor_shows_the_next_runs_and_saves_only_when_asked(client_of: ClientOf):
+    lead = client_of("DBA Lead")
+    assert lead.post("/add/policy/", {"source": "critical", "name": "shop"}).status_code == 302
+    form = lead.get("/policies/shop/edit/").context["form"]
+    typed = {name: value for name, value in form.initial.items() if value not in (None, "", False)}
+    typed |= {"timezone": "Europe/Berlin", "full_cron": "30 2 * * 0", "tier": ""}
+    shown = body(lead.post("/policies/shop/edit/", typed | {"preview": "1"}))
+    assert "nothing is saved yet; in Europe/Berlin" in shown and shown.count("<li><svg") >= 5
+    assert Policy.objects.get(name="shop").timezone != "Europe/Berlin"
+    assert lead.post("/policies/shop/edit/", typed | {"full_cron": "99 * * * *"}).status_code == 400
+    assert lead.post("/policies/shop/edit/", typed).status_code == 302
+    assert Policy.objects.get(name="shop").full_cron == "30 2 * * 0"
+
+
+def test_a_policy_is_given_and_the_pages_say_what_comes_next(client_of: ClientOf):
+    lead = client_of("DBA Lead")
+    assert "No policy" in body(lead.get("/instances/identity/"))
+    wanted = {"policy": "archival", "reason": "Agreed with the owner."}
+    assert lead.post("/instances/identity/policy/", wanted).status_code == 302
+    if Instance.objects.get(name="identity").policy is None:  # it would shorten: a second person is asked
+        assert ChangeRequest.objects.filter(instance__name="identity").exists()
+
+
+def test_each_type_of_backup_has_its_button(client_of: ClientOf):
+    operator = client_of("operator")
+    page = body(operator.get("/instances/identity/"))
+    assert all(f'value="{kind}"' in page for kind in ("full", "differential", "incremental"))
+    operator.post("/instances/identity/backup/", {"type": "incremental"})
+    job = Job.objects.filter(task="catalog.tasks.run_backup", actor="operator").latest("created_at")
+    assert job.arguments["type"] == "incremental"
