@@ -20,7 +20,6 @@ from dataprotect.engine.logs import slot_name
 from dataprotect.ops.lease import new_owner
 from dataprotect.ops.services.audit import audit_record
 
-
 _ATTEMPTS = 5
 
 
