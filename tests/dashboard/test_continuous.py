@@ -83,9 +83,8 @@ def test_a_second_person_decides_and_only_about_what_was_shown(client_of: Client
     change = ChangeRequest.objects.get(kind="lift_hold")
     address, lead = f"/changes/{change.pk}/", client_of("DBA Lead")
     assert "Approve it" not in body(client_of("VP Engineering").get(address))
-    assert (
-        client_of("auditor").post(f"{address}approve/", {"seen_hash": change.payload_hash}).status_code == 403
-    )
+    seen = {"seen_hash": change.payload_hash}
+    assert client_of("auditor").post(f"{address}approve/", seen).status_code == 403
     assert f'value="{change.payload_hash}"' in body(lead.get(address))
     lead.post(f"{address}approve/", seen)
     assert LegalHold.objects.get(pk=change.hold_id).lifted_at is not None
