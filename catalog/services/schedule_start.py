@@ -26,6 +26,7 @@ from dataprotect.ops.services.audit import audit_record
 
 ACTOR = "system:schedule"
 _STOPPED = "The emergency stop is active."
+_TOGETHER = 500
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -76,20 +77,29 @@ def runs_start(active: dict[int, Active], now: datetime) -> dict[str, int]:
 def _choose(waiting: list[ScheduledRun]) -> tuple[list[ScheduledRun], int]:
     """Per subject what is to start; what that covers is ended here."""
     rows = {run.pk: run for run in waiting}
-    chosen, covered = [], 0
+    chosen: list[ScheduledRun] = []
+    covered: dict[tuple[str, datetime], list[int]] = {}
     for _, mine in groupby(sorted(waiting, key=lambda run: run.subject), key=lambda run: run.subject):
         choice = choose(Waiting(run.pk, cast(Kind, run.kind), run.due_at) for run in mine)
         chosen += [rows[one.key] for one in choice.start]
-        covered += sum(_cover(rows[one.key], rows[by.key]) for one, by in choice.covered)
-    return chosen, covered
+        for one, by in choice.covered:
+            words = _covered_words(rows[one.key], rows[by.key])
+            covered.setdefault((words, rows[by.key].noticed_at), []).append(one.key)
+    return chosen, sum(_cover(keys, note, at) for (note, at), keys in covered.items())
 
 
-def _cover(run: ScheduledRun, by: ScheduledRun) -> int:
+def _covered_words(run: ScheduledRun, by: ScheduledRun) -> str:
     words = f"Covered by the {RunKind(by.kind).label.lower()} due {by.due_at:%Y-%m-%d %H:%M} UTC."
-    same = ScheduledRun.objects.filter(pk=run.pk, state=RunState.WAITING)
-    return same.update(
-        state=RunState.COVERED, note=f"{words} {run.note}"[:500].strip(), ended_at=by.noticed_at
-    )
+    return f"{words} {run.note}".strip()[:500]
+
+
+def _cover(keys: list[int], note: str, at: datetime) -> int:
+    """Those of one policy share their words: an UPDATE per batch, not per run."""
+    done = 0
+    for first in range(0, len(keys), _TOGETHER):
+        same = ScheduledRun.objects.filter(pk__in=keys[first : first + _TOGETHER], state=RunState.WAITING)
+        done += same.update(state=RunState.COVERED, note=note, ended_at=at)
+    return done
 
 
 def _turn(run: ScheduledRun) -> tuple[bool, datetime, datetime, int]:
@@ -179,7 +189,9 @@ def _note(chosen: Iterable[ScheduledRun], reasons: dict[int, str]) -> None:
         if run.pk in reasons and run.note != reasons[run.pk]:
             words.setdefault(reasons[run.pk], []).append(run.pk)
     for reason, keys in words.items():
-        ScheduledRun.objects.filter(pk__in=keys, state=RunState.WAITING).update(note=reason[:500])
+        for first in range(0, len(keys), _TOGETHER):
+            some = keys[first : first + _TOGETHER]
+            ScheduledRun.objects.filter(pk__in=some, state=RunState.WAITING).update(note=reason[:500])
 
 
 def _instance(run: ScheduledRun) -> Instance:
