@@ -62,6 +62,10 @@ def test_pages_of_a_full_catalog(theme: str, site: str, new_page: NewPage):
         "trouble": "/instances/legacy-crm/",
         "odd names": "/instances/orders/",
         "nothing matches": "/backups/?q=zzz",
+        "refused instant": "/instances/orders/recovery/?at=2020-01-01T00:00:00Z",
+        "alerts that are over": "/alerts/?state=resolved",
+        "nothing to draw": "/instances/legacy-crm/recovery/",
+        "another day": "/retention/orders/?at=2030-01-01",
         "not found": "/instances/nobody/",
     }
     pages = addresses.lists() | addresses.details() | addresses.audit_detail() | addresses.forms() | more
