@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,11 @@ def bring_up(repository: Repository, request: CloneRequest, reporter: Reporter |
     )
     try:
         steps.reached("clone.folder_made")
-        fetcher = None if request.choice is None else _fetcher(repository, request, folder, account)
-        return _build(reader, request, folder, account, programs, reporter, fetcher)
+        if request.choice is None:
+            return _build(reader, request, folder, account, programs, reporter, None)
+        with closing(_fetcher(repository, request, folder, account)) as fetcher:
+            fetcher.start()  # already now, so that log waits for the server, and not the server for log
+            return _build(reader, request, folder, account, programs, reporter, fetcher)
     except BaseException:
         clone_folder.remove(folder)
         raise
@@ -213,15 +217,12 @@ def _start(
     if fetcher is None or request.choice is None:
         _run(settled, folder, request, reporter, _nothing)
         return Reached(clone.reached(settled), "")
-    fetcher.start()
     try:
         _run(settled, folder, request, reporter, fetcher.check)
     except ForeseenError as error:
         if error.code != "clone.not_started":
             raise
         raise explained(clone.log_tail(settled.log), request.choice) or error from None
-    finally:
-        fetcher.close()
     reached = clone.reached_at_last(settled)
     require(reached, request.choice)
     return reached

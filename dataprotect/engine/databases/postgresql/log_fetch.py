@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -103,11 +104,12 @@ class LogFetcher:
                 raise failure
 
     def close(self) -> None:
-        """End the threads. Safe to call twice."""
+        """End the threads and let go of what was fetched in vain. Safe to call twice."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
         self._pool.shutdown(cancel_futures=True)
+        shutil.rmtree(self._spool, ignore_errors=True)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -103,6 +103,7 @@ def test_the_latest(story: Story) -> None:
     assert choice.base.backup_id == "base4"
     with story.streamed.clone(choice) as made:
         assert chapters(made) == 5
+        assert not (made.data_directory.parent / "log").exists(), "nothing fetched in vain stays"
 
 
 def test_a_restore_point(story: Story) -> None:
