@@ -112,7 +112,7 @@ def _replay(repository: Repository, folder: Path, choice: Choice, plain: Plain |
     request = CloneRequest(INSTANCE, "base", folder / "clones", "verification", choice=choice)
     made_by_product = clones._fetcher
     if plain is not None:
-        clones._fetcher = lambda *_: plain  # type: ignore[assignment,return-value]
+        clones._fetcher = lambda *_: plain  # type: ignore[assignment]
     try:
         made = clones.bring_up(repository, request)
     finally:
