@@ -1,5 +1,5 @@
-"""The bar: a server under full load dies with its data directory, and ten seconds of commits are the most that
-is lost. The rows prove it, replayed by the server's own programs.
+"""The bar: a server under full load dies with its data directory, and ten seconds of commits are the most
+that is lost. The rows prove it, replayed by the server's own programs.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -49,10 +49,8 @@ class Keyboard:
         raise AssertionError(f"the keyboard does not reach {target}")
 
     def _check_visible(self, target: Locator) -> None:
-        """The focus is on the screen, and it can be seen where it is."""
-        box = target.bounding_box()
-        view = self.page.viewport_size
-        assert box and view and box["y"] + box["height"] > 0 and box["y"] < view["height"]
+        """The focus is on the screen (the page may take a moment to scroll there), and it can be seen."""
+        expect(target).to_be_in_viewport()
         outline = target.evaluate("element => getComputedStyle(element).outlineStyle")
         assert outline != "none", "the focus cannot be seen"
 

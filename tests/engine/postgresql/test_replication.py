@@ -67,7 +67,7 @@ def test_a_refused_command_is_a_sentence(postgres: PostgresServer) -> None:
 
 def test_a_quote_in_the_label_stays_a_quote(postgres15: PostgresServer) -> None:
     with Replication(address_of(postgres15), "test") as replication:
-        started = StreamedReader(replication, "it's', CHECKPOINT 'spread").start()
+        started = StreamedReader(replication, "it's', CHECKPOINT 'spread", paged=True).start()
         assert started.position > 0 and started.timeline == 1
 
 

@@ -38,7 +38,7 @@ def offset_of(at: int) -> int:
 
 
 def created(records: bytes) -> list[tuple[int, str]]:
-    """Where tablespaces are made in these records (they begin at a multiple of eight), and in which folder."""
+    """Where tablespaces are made in these records (from a multiple of eight on), and in which folder."""
     bytes_ = np.frombuffer(records, dtype=np.uint8)
     words = bytes_[: bytes_.size // 8 * 8].reshape(-1, 8)
     found = []
