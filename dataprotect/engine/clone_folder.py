@@ -171,13 +171,17 @@ def abandoned(clones: Path) -> Iterator[Path]:
                 yield each
 
 
+_SERVER = ("postgres", "unshare")
+"""A server, or what is about to become one."""
+
+
 def _end_servers(folder: Path) -> None:
     """Immediate shutdown of the postmaster, which takes its children along; then whatever is left."""
     postmaster = _postmaster(folder / "data")
-    running = list(processes.inside(folder, "postgres"))
+    running = list(processes.inside(folder, *_SERVER))
     for process in [each for each in running if each.pid == postmaster]:
         processes.end(process, signal.SIGQUIT, _PATIENCE)
-    for process in processes.inside(folder, "postgres"):
+    for process in processes.inside(folder, *_SERVER):
         processes.end(process, signal.SIGQUIT, _PATIENCE)
 
 

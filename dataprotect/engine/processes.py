@@ -55,15 +55,15 @@ def boot_id() -> str:
     return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
 
 
-def inside(folder: Path, program: str) -> Iterator[Process]:
-    """Processes of this program whose working directory lies in `folder`."""
+def inside(folder: Path, *programs: str) -> Iterator[Process]:
+    """Processes of these programs whose working directory lies in `folder`."""
     for entry in _PROC.iterdir():
         if not entry.name.isdigit():
             continue
         with contextlib.suppress(OSError):
             here = Path(str((entry / "cwd").readlink()).removesuffix(_GONE))
             running = Path(str((entry / "exe").readlink()).removesuffix(_GONE)).name
-            if running == program and here.is_relative_to(folder) and (found := identify(int(entry.name))):
+            if running in programs and here.is_relative_to(folder) and (found := identify(int(entry.name))):
                 yield found
 
 

@@ -93,7 +93,7 @@ def start(clone: Settled) -> subprocess.Popen[bytes]:
         argv, account = ["unshare", "--net", *who, "--", *argv], None
     if clone.log.exists():
         clone.log.unlink()
-    return command.background(argv, account=account, log=clone.log)
+    return command.background(argv, account=account, log=clone.log, cwd=clone.log.parent)
 
 
 @lru_cache(maxsize=4)
