@@ -41,7 +41,7 @@ class LogLeg:
         self._beats, self._exposure = beats, exposure
         self._failure: BaseException | None = None
         self._draining, self._abandoned, self._hurry = threading.Event(), threading.Event(), threading.Event()
-        self._server_end, self._reported, self._told = spool.start, 0.0, 0.0
+        self._server_end, self._reported, self._told = 0, 0.0, 0.0  # 0: not heard from yet
         self._acknowledged = -1
         self._skew: float | None = None
         self._compared = False
