@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 from django.db import transaction
 
 from catalog.models import Backup, Instance, Verification
-from catalog.services.cleaning import save_clean
 from catalog.services.instance_refresh import instance_refresh
 from catalog.services.opening import repository_open, server_binaries
 from catalog.services.recovery_choose import recovery_choose
+from catalog.services.verification_row import verification_save
 from catalog.states import VerificationLevel
 from dataprotect.engine import model
 from dataprotect.engine.recovery_target import of_plain
@@ -60,21 +59,7 @@ def _record(
     context: JobContext, backup: Backup, target: str, outcome: model.Verification
 ) -> Verification:  # fmt: skip
     context.hold()
-    row = Verification(
-        backup=backup,
-        job_id=context.job_id,
-        level=VerificationLevel.RESTORE,
-        passed=outcome.passed,
-        checks=[model.as_plain(check) for check in outcome.checks],
-        timings=dict(outcome.timings),
-        seconds=outcome.seconds,
-        rto_seconds=outcome.rto_seconds,
-        bytes_read=outcome.bytes_read,
-        started_at=outcome.started_at,
-        finished_at=outcome.finished_at,
-        worker=socket.gethostname(),
-    )
-    save_clean(row)
+    row = verification_save(context=context, backup=backup, level=VerificationLevel.RESTORE, outcome=outcome)
     instance_refresh(backup.instance)
     data = {"backup": backup.backup_id, "target": target, "passed": row.passed}
     audit_record(actor=context.actor, verb="pitr_test.finished", subject=row, data=data)

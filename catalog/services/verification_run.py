@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from typing import Any, cast
 
@@ -12,9 +11,9 @@ from catalog.models import Backup, Verification
 from catalog.services.backup_judge import verification_judge
 from catalog.services.backup_state import backup_move
 from catalog.services.bandwidth import bandwidth_of
-from catalog.services.cleaning import save_clean
 from catalog.services.instance_refresh import instance_refresh
 from catalog.services.opening import repository_open, server_binaries
+from catalog.services.verification_row import verification_save
 from catalog.states import LEAVING_BACKUP, BackupState, VerificationLevel, backup_state_after
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
@@ -82,21 +81,7 @@ def verification_record(
     *, context: JobContext, backup: Backup, level: VerificationLevel, outcome: model.Verification
 ) -> Verification:
     """The row, the state it earns, and the alert; in the caller's transaction, which holds the job."""
-    row = Verification(
-        backup=backup,
-        job_id=context.job_id,
-        level=level,
-        passed=outcome.passed,
-        checks=[model.as_plain(check) for check in outcome.checks],
-        timings=dict(outcome.timings),
-        seconds=outcome.seconds,
-        rto_seconds=outcome.rto_seconds,
-        bytes_read=outcome.bytes_read,
-        started_at=outcome.started_at,
-        finished_at=outcome.finished_at,
-        worker=socket.gethostname(),
-    )
-    save_clean(row)
+    row = verification_save(context=context, backup=backup, level=level, outcome=outcome)
     _earn(context, backup, row)
     instance_refresh(backup.instance)
     verification_judge(backup, row)
