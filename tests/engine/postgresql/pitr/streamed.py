@@ -7,14 +7,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dataprotect.engine import clones
 from dataprotect.engine.clones import CloneRequest
-from dataprotect.engine.databases.postgresql import lsn
 from dataprotect.engine.logs import FoundGap, LogRequest, LogStatus, log_stream
 from dataprotect.engine.model import Clone, Source
 from dataprotect.engine.stored_timeline import StoredTimeline
+from dataprotect.engine.timeline_clock import MARGIN
 from dataprotect.engine.timeline_model import Choice, Target
 from dataprotect.storage.logs import Heartbeat, LogWriter, Shipped
 from tests.engine.postgresql.conftest import INSTANCE, Bench, address_of
@@ -46,22 +47,25 @@ class Listener:
 
 @dataclass
 class Streamed:
-    """`settle` waits until all that the server has written by then is stored, with a heartbeat behind it."""
+    """`settle` waits until all that the server has committed by then can be restored."""
 
     server: PostgresServer
     bench: Bench
     listener: Listener = field(default_factory=Listener)
 
-    def settle(self, seconds: float = 30) -> None:
+    def settle(self, seconds: float = 60) -> None:
+        """A window ends a margin before the newest stored heartbeat: wait for one that lies beyond it."""
         with self.server.connect() as connection:
-            time.sleep(1.2)  # a heartbeat more: what proves an instant is a reading behind it
-            connection.execute("SELECT pg_current_xact_id()")
-            row = connection.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
+            row = connection.execute("SELECT clock_timestamp()").fetchone()
         assert row is not None
         deadline = time.monotonic() + seconds
-        while self.listener.stored < lsn.parse(row[0]):
-            assert time.monotonic() < deadline, "the log was not shipped"
-            time.sleep(0.1)
+        while self._newest_beat() < row[0] + MARGIN:
+            assert time.monotonic() < deadline, "the log was not shipped with a heartbeat behind it"
+            time.sleep(0.2)
+
+    def _newest_beat(self) -> datetime:
+        known = StoredTimeline(self.bench.repository, INSTANCE).sample()
+        return max((beat.at for beat in known.beats), default=datetime(1, 1, 1, tzinfo=UTC))
 
     def choose(self, target: Target) -> Choice:
         return StoredTimeline(self.bench.repository, INSTANCE).choose(target)
