@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dataprotect.core.progress import Reporter
+from dataprotect.core.progress import Reporter, Silent
+from dataprotect.engine.databases.postgresql.table_rescue import comparing, inspecting, rescuing, undoing
+from dataprotect.engine.databases.postgresql.table_rescue import standing as standings
 from dataprotect.engine.table_rescue_model import (
     Mode,
     RescueRequest,
@@ -39,7 +41,7 @@ def inspect(
     A table that is missing somewhere is no error but a fact. Raises ForeseenError when a side cannot be
     reached.
     """
-    raise NotImplementedError
+    return inspecting.inspect(source, target, tables, mode, triggers)
 
 
 def compare(
@@ -57,7 +59,7 @@ def compare(
     `values` False leaves their values out (keys are always shown). Raises ForeseenError
     (`table_rescue.impossible`) for a table that is not on both sides, and what the reporter raises.
     """
-    raise NotImplementedError
+    return comparing.compare(source, target, tables, sample, values, reporter or Silent())
 
 
 def rescue(request: RescueRequest, reporter: Reporter | None = None) -> RescueResult:
@@ -68,7 +70,7 @@ def rescue(request: RescueRequest, reporter: Reporter | None = None) -> RescueRe
     lock was not had in time; retry), `table_rescue.undone` (this restore_id was undone), and what the
     reporter raises. A connection lost during the commit raises `connection.lost`: ask `standing`.
     """
-    raise NotImplementedError
+    return rescuing.rescue(request, reporter or Silent())
 
 
 def undo(request: UndoRequest, reporter: Reporter | None = None) -> UndoResult:
@@ -78,16 +80,16 @@ def undo(request: UndoRequest, reporter: Reporter | None = None) -> UndoResult:
     server), `table_rescue.changed_since` (rows were written since, listed; only with changed="refuse"), and
     those of `rescue`.
     """
-    raise NotImplementedError
+    return undoing.undo(request, reporter or Silent())
 
 
 def standing(target: RescueTarget, restore_id: str) -> Standing:
     """Whether the rescue was done, undone, is at work now, or none of it, as the live server alone tells."""
-    raise NotImplementedError
+    return standings.standing(target, restore_id)
 
 
 def forget_undo(target: RescueTarget, restore_id: str, *, lock_seconds: float = 10.0) -> bool:
     """Drop the undo record once its deadline is over; False when there is none. The rescued rows, and a table
     loaded beside, stay. Afterwards `standing` answers `none`.
     """
-    raise NotImplementedError
+    return standings.forget_undo(target, restore_id, lock_seconds)
