@@ -127,7 +127,7 @@ def _without_parent(
     if not set(each.key.columns) <= set(child.part.columns):
         return None
     query = sql.SQL(
-        "SELECT count(*), (array_agg(concat_ws(', ', {values})))[1:{shown}] FROM {stage} AS c "
+        "SELECT count(*), (array_agg(DISTINCT concat_ws(', ', {values})))[1:{shown}] FROM {stage} AS c "
         "WHERE c.{op} IN ('I', 'U') AND {filled} "
         "AND NOT EXISTS (SELECT FROM {parent} AS p WHERE {joined}{staying}){staged}"
     ).format(
@@ -150,7 +150,7 @@ def _left_behind(connection: Connection, each: Reference, parts: Mapping[TableNa
     if not set(each.key.referenced_columns) <= set(parent.kept_columns):
         return None
     query = sql.SQL(
-        "SELECT count(*), (array_agg(concat_ws(', ', {values})))[1:{shown}] FROM {child} AS c "
+        "SELECT count(*), (array_agg(DISTINCT concat_ws(', ', {values})))[1:{shown}] FROM {child} AS c "
         "JOIN {old} AS o ON {joined} WHERE o.{op} = 'D'{staying}{staged}"
     ).format(
         values=each.values, shown=_SHOWN, child=each.child, old=parent.old, joined=each.joined("c", "o"),

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from dataprotect.engine.databases.postgresql import fingerprint_sequences
 from dataprotect.engine.databases.postgresql.connection import Connection
-from dataprotect.engine.databases.postgresql.fingerprint_sequences import Sequence
+from dataprotect.engine.databases.postgresql.fingerprint_sequences import Sequence, Value
 from dataprotect.engine.databases.postgresql.table_rescue.catalog import Described, one
 from dataprotect.engine.model import Check
 
@@ -45,10 +45,9 @@ def bring_forward(connection: Connection, sequence: Sequence, floor: int | None 
 
     What was done, in words; None when it was far enough. Not undone by a rollback: sequences never are.
     """
-    value = fingerprint_sequences.values(connection, [sequence])[sequence.identity]
     sign = 1 if sequence.increment > 0 else -1
-    furthest = [each for each in (_furthest(connection, sequence), floor) if each is not None]
-    wanted = max((sign * each for each in furthest), default=None)
+    furthest, value = _furthest_and_value(connection, sequence)
+    wanted = max((sign * each for each in (furthest, floor) if each is not None), default=None)
     following = sign * value.next(sequence.increment)
     if sequence.cycle or wanted is None or wanted < following:
         return None
@@ -67,23 +66,26 @@ def bring_forward(connection: Connection, sequence: Sequence, floor: int | None 
 
 def checks(connection: Connection, sequences: list[Sequence]) -> Iterator[Check]:
     """One per sequence: whether what it hands out next is free."""
-    values = fingerprint_sequences.values(connection, sequences)
     for each in sequences:
         assert each.column is not None  # noqa: S101  see `feeding`
-        column = each.column[2]
-        name = f"sequence {each.schema}.{each.name}"
-        behind = fingerprint_sequences.is_behind(connection, each, values[each.identity])
-        found = "behind" if behind else f"ahead, at {values[each.identity].last}"
-        passed = None if each.cycle else not behind
-        yield Check(name, passed, f"ahead of the values in {column}", found)
+        furthest, value = _furthest_and_value(connection, each)
+        ahead = furthest is None or (value.next(each.increment) - furthest) * each.increment > 0
+        found = f"{'ahead' if ahead else 'behind'}, at {value.last}"
+        yield Check(
+            f"sequence {each.schema}.{each.name}",
+            None if each.cycle else ahead,
+            f"ahead of the values in {each.column[2]}",
+            found,
+        )
 
 
-def _furthest(connection: Connection, sequence: Sequence) -> int | None:
+def _furthest_and_value(connection: Connection, sequence: Sequence) -> tuple[int | None, Value]:
+    """The column's furthest value, and only then where the sequence stands: others draw from it meanwhile."""
     assert sequence.column is not None  # noqa: S101  see `feeding`
     schema, table, column = sequence.column
     extreme = sql.SQL("max" if sequence.increment > 0 else "min")
     query = sql.SQL("SELECT {}({})::bigint FROM {}").format(
         extreme, sql.Identifier(column), sql.Identifier(schema, table)
     )
-    found: int | None = one(connection, query)[0]
-    return found
+    furthest: int | None = one(connection, query)[0]
+    return furthest, fingerprint_sequences.values(connection, [sequence])[sequence.identity]
