@@ -13,6 +13,9 @@ DBA_LEAD = "DBA Lead"
 ENGINEERING_MANAGER = "Engineering Manager"
 VP_ENGINEERING = "VP Engineering"
 AUDITOR = "auditor"
+BREAK_GLASS = "Break-glass"
+"""May act without the approvals in an emergency, loudly; being in it gives no other right."""
+
 
 OWNER_PERMISSIONS = (
     "view_instance",
@@ -72,6 +75,9 @@ _WORK_ON_ALL = (
 _PROTECT = ("catalog.add_legalhold", "catalog.add_changerequest", "catalog.approve_deletion")
 """Place holds; ask for what takes a second person, and be that person for a deletion."""
 
+_RULE_PEOPLE = ("catalog.view_rolegrant", "catalog.grant_role", "ops.choose_profile")
+"""Say who has which role, and how this installation is run."""
+
 _RUN_EXPIRY = ("catalog.expire_repository",)
 _RUN_STORAGE = ("catalog.add_repository", "catalog.change_repository", "catalog.check_repository")
 
@@ -109,6 +115,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "catalog.change_tier",
         *_SET_POLICIES,
         "catalog.rotate_encryptionkey",
+        *_RULE_PEOPLE,
         "ops.lift_stop",
         *_ACT_AT_ONCE,
         *_ON_CALL,
@@ -117,5 +124,6 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     ENGINEERING_MANAGER: (*_SEE_ALL, *_PROTECT, "catalog.approve_release", *_ACT_AT_ONCE),
     VP_ENGINEERING: (*_SEE_ALL, *_PROTECT, *_ACT_AT_ONCE),
-    AUDITOR: _SEE_ALL,
+    AUDITOR: (*_SEE_ALL, "catalog.view_rolegrant"),
+    BREAK_GLASS: (),
 }

@@ -46,6 +46,14 @@ class Environment(TextChoices):
     SANDBOX = "sandbox", "Sandbox"
 
 
+class GrantDoor(TextChoices):
+    """Where a role came from: somebody signed in, a shell that could be anybody's, or no door of ours."""
+
+    PERSON = "person", "Given in the dashboard"
+    TERMINAL = "terminal", "Given at the terminal"
+    UNKNOWN = "unknown", "Nobody said who gave it"
+
+
 class TlsMode(TextChoices):
     DISABLE = "disable", "Never encrypt"
     PREFER = "prefer", "Encrypt when the server can"

@@ -11,7 +11,8 @@ from ninja.errors import HttpError, ValidationError
 from dataprotect.core.errors import ForeseenError
 
 log = logging.getLogger(__name__)
-_STATUS = {"access.denied": 403, "access.csrf": 403, "job.busy": 409, "job.finished": 409, "stop.active": 409,
+_STATUS = {"access.denied": 403, "access.csrf": 403, "access.step_up": 403,
+    "job.busy": 409, "job.finished": 409, "stop.active": 409,
     "policy.in_use": 409, "policy.second_person": 409,
 }  # fmt: skip
 

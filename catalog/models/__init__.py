@@ -16,6 +16,7 @@ from catalog.models.logs import (
 from catalog.models.policy import Blackout, Policy, ScheduledRun
 from catalog.models.repository import EncryptionKey, Repository
 from catalog.models.retention import Expiry, RetentionAudit
+from catalog.models.role_grant import RoleGrant
 from catalog.models.scrub import LogScrub, RepositoryUsage, ScrubProgress, ScrubRun
 from catalog.models.second_person import ChangeRequest
 from catalog.models.tier import Tier
@@ -45,6 +46,7 @@ __all__ = [
     "Repository",
     "RepositoryUsage",
     "RetentionAudit",
+    "RoleGrant",
     "RpoSample",
     "ScheduledRun",
     "ScrubProgress",

@@ -10,10 +10,12 @@ from django.db.models import QuerySet
 
 from dataprotect.core import clock
 from dataprotect.ops import states, stop
-from dataprotect.ops.models import AuditEvent, Job, JobLogLine, Worker
+from dataprotect.ops.models import AuditEvent, Job, JobLogLine, ProfileChoice, Worker
+from dataprotect.ops.operating_profile import OperatingProfile, strictest
 
 SWEEP_EXPECTED_WITHIN = timedelta(minutes=3)
 WORKER_LIVES_WITHIN = timedelta(minutes=5)
+LOOSENING_WAITS = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +71,20 @@ def queue_health() -> QueueHealth:
         oldest_queued=queued.values_list("created_at", flat=True).first(),
         stop_reason=stop.stop_reason(),
     )
+
+
+def operating_profile(*, at: datetime | None = None) -> OperatingProfile:
+    """The profile that stands: production until one is chosen, then the strictest of the last 24 hours.
+
+    So the first choice and every tightening stand at once, and a loosening waits until others have seen it.
+    """
+    now = at or clock.now()
+    choices = list(ProfileChoice.objects.filter(chosen_at__lte=now).order_by("-chosen_at", "-pk"))
+    recent = [choice for choice in choices if choice.chosen_at > now - LOOSENING_WAITS]
+    standing = [*recent, *choices[len(recent) : len(recent) + 1]]
+    return strictest(OperatingProfile(choice.profile) for choice in standing)
+
+
+def profile_chosen() -> ProfileChoice | None:
+    """The newest answer, which may not stand yet; None while nobody was asked."""
+    return ProfileChoice.objects.order_by("-chosen_at", "-pk").first()

@@ -12,6 +12,7 @@ from pathlib import Path
 from dataprotect.settings import environment as env
 from dataprotect.settings.database import database
 from dataprotect.settings.home import prepare, secret_key
+from dataprotect.settings.login import login
 from dataprotect.settings.logs import logging_config
 from dataprotect.settings.queue import cluster
 from dataprotect.settings.security import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
@@ -67,6 +68,9 @@ ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
 BEHIND_TLS = env.flag("BEHIND_TLS", not DEBUG)
 globals().update(security(BEHIND_TLS))
+# How old a password or a second factor may be where something dangerous is done.
+STEP_UP_SECONDS = env.number("STEP_UP_SECONDS", 300, low=30, high=3600)
+globals().update(login(STEP_UP_SECONDS))
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -85,6 +89,9 @@ INSTALLED_APPS = [
     "csp",
     "bootstrap",
     "ninja",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "dataprotect.ops",
     "catalog",
     "restores",
@@ -101,6 +108,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dataprotect.ops.views.middleware.PreferenceMiddleware",
 ]
@@ -126,6 +134,16 @@ TEMPLATES = [
 DATABASES = {"default": database(DATAPROTECT_HOME)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 Q_CLUSTER = cluster(CLUSTER_NAME, WORKERS)
+# Limits on signing in hold for all web workers together, so they are counted in the database. What the queue
+# writes twice a second is read by nobody else: that stays in memory.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "ops_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    },
+    "queue": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+}
 
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",

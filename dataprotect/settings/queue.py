@@ -27,6 +27,7 @@ def cluster(name: str, workers: int) -> dict[str, Any]:
         "catch_up": False,
         "recycle": 50,
         "save_limit": 200,
+        "cache": "queue",
         "poll": number("QUEUE_POLL_MILLISECONDS", 200, low=20, high=10_000) / 1000,
         # django-q pops this key when a worker serves another cluster than the default one.
         "ALT_CLUSTERS": {},

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 
 from catalog.models import Instance, Repository, Tier
 from catalog.models.instance import new_identifier
 from tests.catalog.installation import Installation
+from tests.people import with_role
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +47,7 @@ def person(db: None) -> Callable[..., User]:
     def make(name: str, role: str = "", **more: bool) -> User:
         user = User.objects.create_user(name, password=None, **more)
         if role:
-            user.groups.add(Group.objects.get(name=role))
+            with_role(user, role)
         return user
 
     return make

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 
 from catalog import roles
 from catalog.models import Backup, EncryptionKey, Instance, InstanceDatabase, Repository, Tier, Verification
@@ -18,6 +18,7 @@ from catalog.models.instance import new_identifier
 from catalog.states import BackupState, RepositoryState
 from dataprotect.core import clock
 from dataprotect.ops.models import Job, JobLogLine
+from tests.people import with_role
 
 PASSWORD = "a long passphrase for tests"
 GIB = 1 << 30
@@ -28,7 +29,7 @@ def person(name: str, role: str = "", *, superuser: bool = False) -> User:
         name, password=PASSWORD, is_superuser=superuser
     )
     if role:
-        user.groups.add(Group.objects.get(name=role))
+        with_role(user, role)
     return user
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from urllib.parse import urlencode
 
+from allauth.account.adapter import get_adapter
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
@@ -21,6 +23,7 @@ from django_htmx.middleware import HtmxDetails
 
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops.models import Preference
+from dataprotect.ops.step_up import fresh_at, require_fresh
 
 View = Callable[..., HttpResponse]
 
@@ -51,11 +54,41 @@ def action(view: View) -> View:
         try:
             return view(request, **kwargs)
         except ForeseenError as error:
+            if error.code == "access.step_up":
+                return prove_first(request)
             raise_as_response(error)
             messages.error(request, f"{error.message} {error.action}")
             return redirect(came_from(request))
 
     return _signed_in(require_POST(told))
+
+
+def stepped_up(view: View) -> View:
+    """Below `page`, `form_page` or `action`: whoever has not proved who they are just now does it first.
+
+    On the page of a form this asks before anything is typed; the service behind it asks again all the same.
+    """
+
+    @functools.wraps(view)
+    def asked(request: HttpRequest, **kwargs: object) -> HttpResponse:
+        require_fresh(fresh_at=fresh_at(request))
+        return view(request, **kwargs)
+
+    return asked
+
+
+def prove_first(request: HttpRequest) -> HttpResponse:
+    """To the page that asks for a password or a second factor, and from there back to the page of the form.
+
+    What was posted is not kept and never sent again by itself: the person looks at it anew and presses again.
+    """
+    back = request.get_full_path() if request.method in ("GET", "HEAD") else came_from(request)
+    methods = get_adapter(request).get_reauthentication_methods(request.user)
+    if not methods:
+        raise PermissionDenied("You have neither a password nor a second factor to prove who you are.")
+    if request.method == "POST":
+        messages.info(request, "Confirm that it is you, then send the form again: nothing was done yet.")
+    return redirect(f"{methods[0]['url']}?{urlencode({'next': back})}")
 
 
 def _signed_in(view: View) -> View:
@@ -92,6 +125,8 @@ def _answered(view: View) -> View:
         try:
             return view(request, **kwargs)
         except ForeseenError as error:
+            if error.code == "access.step_up":
+                return prove_first(request)
             raise_as_response(error)
             raise
 
