@@ -74,7 +74,7 @@ def create(clones: Path, instance_id: str, backup_id: str, purpose: Purpose, acc
     there.
     """
     clones.mkdir(mode=0o711, parents=True, exist_ok=True)
-    _check_reachable(clones, account)
+    check_reachable(clones, account)
     clone_id = new_clone_id()
     made = clones / f"{_NEW}{clone_id}"
     made.mkdir(mode=0o711)
@@ -200,9 +200,9 @@ def _socket_directory(folder: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=_LONG_SOCKETS, dir="/tmp"))
 
 
-def _check_reachable(clones: Path, account: Account) -> None:
-    """Raise when the server's account cannot walk down to the clones' folder."""
-    for place in (clones, *clones.resolve().parents):
+def check_reachable(folder: Path, account: Account) -> None:
+    """Raise when the server's account cannot walk down to a folder of ours."""
+    for place in (folder, *folder.resolve().parents):
         status = place.stat()
         mine = status.st_uid == account.uid
         group = status.st_gid == account.gid
@@ -211,5 +211,5 @@ def _check_reachable(clones: Path, account: Account) -> None:
             raise ForeseenError(
                 "clone.unreachable",
                 f"The user {account.name}, who runs clones, may not enter {place}.",
-                f"Allow it (`chmod o+x {place}`), or keep the clones in another folder.",
+                f"Allow it (`chmod o+x {place}`), or keep them in another folder.",
             )

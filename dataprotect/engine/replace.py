@@ -13,7 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dataprotect.core.progress import Reporter
+from dataprotect.core.progress import Reporter, Silent
+from dataprotect.engine.databases.postgresql.replacement import (
+    discarding,
+    swapping,
+    validation,
+)
+from dataprotect.engine.databases.postgresql.replacement import health as health_room
+from dataprotect.engine.databases.postgresql.replacement import names as naming
+from dataprotect.engine.databases.postgresql.replacement import preflight as preflight_room
+from dataprotect.engine.databases.postgresql.replacement import standing as standing_room
+from dataprotect.engine.databases.postgresql.replacement.loading import Loading
 from dataprotect.engine.model import Check
 from dataprotect.engine.replace_model import (
     Health,
@@ -34,12 +44,12 @@ def names(database: str, restore_id: str) -> Names:
     """`orders__restore_17`, `orders__before_17`, `orders__undone_17`; a long name is cut and told apart by a
     digest. Raises InvalidInput for a restore id with anything but letters, digits and -.
     """
-    raise NotImplementedError
+    return naming.of(database, restore_id)
 
 
 def origin(request: ReplaceRequest) -> Origin:
     """Note who is who before anything is done. Store it: everything that follows is decided by it."""
-    raise NotImplementedError
+    return standing_room.origin(request.target, request.restore_id)
 
 
 def preflight(request: ReplaceRequest) -> tuple[Check, ...]:
@@ -48,7 +58,7 @@ def preflight(request: ReplaceRequest) -> tuple[Check, ...]:
     `passed` None: not known or not applicable, and `found` says why. May be asked before there is a clone
     (`dsn` ""). Raises only when the work must end; a server that does not answer is a failed check.
     """
-    raise NotImplementedError
+    return tuple(preflight_room.preflight(request))
 
 
 def load(request: ReplaceRequest, reporter: Reporter | None = None) -> Loaded:
@@ -59,7 +69,7 @@ def load(request: ReplaceRequest, reporter: Reporter | None = None) -> Loaded:
     `replace.rights`, `replace.no_room` (server), `replace.spool_full` (worker), `replace.locks`,
     `replace.load_failed`.
     """
-    raise NotImplementedError
+    return Loading(request, reporter or Silent()).run()
 
 
 def validate(request: ReplaceRequest, reporter: Reporter | None = None) -> tuple[Check, ...]:
@@ -68,7 +78,7 @@ def validate(request: ReplaceRequest, reporter: Reporter | None = None) -> tuple
     Row counts of every table, sampled digests, large objects, definitions, sequences, owner, privileges and
     settings, a write that is taken back, SQL smoke tests (HTTP ones ask what is in use: see `health`).
     """
-    raise NotImplementedError
+    return tuple(validation.validate(request, reporter or Silent()))
 
 
 def swap_in(
@@ -83,7 +93,7 @@ def swap_in(
     as `names(…).kept` and lets nobody in. Raises `replace.busy` (nothing was changed; try again),
     `replace.not_staged` when `standing` is anything but staged, `replace.prepared` for prepared transactions.
     """
-    raise NotImplementedError
+    return swapping.swap_in(request, origin, options, reporter or Silent())
 
 
 def swap_back(
@@ -96,12 +106,12 @@ def swap_back(
 
     What was written since the swap is in that one. Raises `replace.not_swapped`, `replace.busy`.
     """
-    raise NotImplementedError
+    return swapping.swap_back(request, origin, options, reporter or Silent())
 
 
-def standing(request: ReplaceRequest, origin: Origin, staged_oid: int | None = None) -> Standing:
-    """Where the replacement stands. `staged_oid` (`Loaded.oid`), when it was stored, makes it surer."""
-    raise NotImplementedError
+def standing(request: ReplaceRequest, origin: Origin) -> Standing:
+    """Where the replacement stands, by the server alone; never half swapped."""
+    return standing_room.decide(origin, standing_room.read(request.target, origin))
 
 
 def health(request: ReplaceRequest, expected: Mapping[str, int] | None = None) -> Health:
@@ -109,7 +119,7 @@ def health(request: ReplaceRequest, expected: Mapping[str, int] | None = None) -
 
     `expected`: `Loaded.row_counts`. Tables over 1 GiB are not counted here, and named.
     """
-    raise NotImplementedError
+    return health_room.look(request, expected or {})
 
 
 def discard(request: ReplaceRequest, origin: Origin, leftover: Leftover) -> int:
@@ -117,4 +127,4 @@ def discard(request: ReplaceRequest, origin: Origin, leftover: Leftover) -> int:
 
     0 when there is none. Raises `replace.in_use` when it is not what the name says, and drops nothing.
     """
-    raise NotImplementedError
+    return discarding.discard(request, origin, leftover)

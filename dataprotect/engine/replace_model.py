@@ -47,13 +47,15 @@ class Names:
 class Origin:
     """Who is who, noted by `origin` before anything is done, and stored by whoever runs the replacement.
 
-    oid is that of the database in use; None when there was none by that name (it was dropped).
+    oid is that of the database in use; None when there was none by that name (it was dropped). When `load` is
+    done, put its `Loaded.oid` into staged_oid and store it again: it makes what is told later surer.
     """
 
     database: str
     restore_id: str
     oid: int | None
     system_identifier: str
+    staged_oid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -48,9 +48,8 @@ def find(major: int, settings: Mapping[int, Path] | None = None, account: Accoun
     Raises ForeseenError `postgresql.binaries_missing`, naming the package, when there are none that `account`
     (whom they will run as) can run.
     """
-    for folder in _candidates(major, settings or {}):
-        if all((folder / program).is_file() for program in NEEDED) and _major(folder, account) == major:
-            return Binaries(major, folder)
+    if found := look(major, NEEDED, settings, account):
+        return found
     raise ForeseenError(
         "postgresql.binaries_missing",
         f"This machine has no PostgreSQL {major} server programs, and a clone needs the source's major "
@@ -59,20 +58,31 @@ def find(major: int, settings: Mapping[int, Path] | None = None, account: Accoun
     )
 
 
-def _candidates(major: int, settings: Mapping[int, Path]) -> Iterator[Path]:
+def look(
+    major: int, needed: Sequence[str], settings: Mapping[int, Path] | None, account: Account | None
+) -> Binaries | None:
+    """The first folder with all the `needed` programs of that major version; None when there is none."""
+    for folder in _candidates(major, needed[0], settings or {}):
+        there = all((folder / program).is_file() for program in needed)
+        if there and _major(folder / needed[0], account) == major:
+            return Binaries(major, folder)
+    return None
+
+
+def _candidates(major: int, program: str, settings: Mapping[int, Path]) -> Iterator[Path]:
     if major in settings:
         yield Path(settings[major])
     yield DEBIAN / str(major) / "bin"
     yield Path(RED_HAT.format(major=major))
-    if found := shutil.which("postgres"):
+    if found := shutil.which(program):
         yield Path(found).resolve().parent
 
 
 @lru_cache(maxsize=64)
-def _major(folder: Path, account: Account | None) -> int | None:
+def _major(program: Path, account: Account | None) -> int | None:
     """What `postgres --version` says; None when this account cannot run it."""
     try:
-        said = command.run([folder / "postgres", "--version"], account=account, timeout=30).stdout
+        said = command.run([program, "--version"], account=account, timeout=30).stdout
     except ForeseenError:
         return None
     found = re.search(r"\b(\d+)(?:\.|beta|rc|devel|\b)", said)

@@ -13,8 +13,12 @@ from dataprotect.engine.databases.postgresql.connection import Connection
 from dataprotect.engine.databases.postgresql.stored_log import StoredLog
 from dataprotect.engine.model import Check
 
+_ASLEEP = """
+SELECT set_config('session_replication_role', 'replica', true)
+ WHERE has_parameter_privilege('session_replication_role', 'SET')
+"""
+"""The source's own triggers; only a superuser can put them to sleep."""
 _PROBE = (
-    "SET LOCAL session_replication_role = replica",  # the source's own triggers stay asleep
     "CREATE SCHEMA dataprotect_write_probe",
     "CREATE TABLE dataprotect_write_probe.t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text)",
     "INSERT INTO dataprotect_write_probe.t (v) SELECT g::text FROM generate_series(1, 100) AS g",
@@ -30,7 +34,7 @@ def write_probe(database: str, connection: Connection) -> Check:
     name, wanted = f"write probe in {database}", "a table made, 90 rows left, rolled back, and a commit"
     try:
         with connection.transaction(force_rollback=True):
-            for statement in _PROBE:
+            for statement in (_ASLEEP, *_PROBE):
                 connection.execute(statement)
             row = connection.execute(
                 "SELECT count(*), count(*) FILTER (WHERE v LIKE '%!') FROM dataprotect_write_probe.t"

@@ -24,7 +24,7 @@ def schema_check(database: DatabaseContent, connection: Connection, explained: D
     said.
     """
     found = fingerprint_schema.capture(connection, fingerprint_schema.DATABASE_QUERIES)
-    return _check(
+    return compared(
         f"schema of {database.name}", database.schema, found, frozenset(database.changing),
         _catalogs_drifted(connection, explained),
     )  # fmt: skip
@@ -35,16 +35,19 @@ def globals_check(expected: Mapping[str, Lines], connection: Connection, explain
     privileges.
     """
     found = fingerprint_schema.capture(connection, fingerprint_schema.CLUSTER_QUERIES)
-    return _check("roles and globals", expected, found, frozenset(), _catalogs_drifted(connection, explained))
+    return compared(
+        "roles and globals", expected, found, frozenset(), _catalogs_drifted(connection, explained)
+    )
 
 
-def _check(
+def compared(
     name: str,
     expected: Mapping[str, Lines],
     found: Mapping[str, Lines],
-    changing: frozenset[str],
-    drifted: bool,
+    changing: frozenset[str] = frozenset(),
+    drifted: bool = False,
 ) -> Check:
+    """One check over the categories both sides have. `changing` may differ, and with `drifted` anything."""
     both = frozenset(expected.keys() & found.keys())
     objects = sum(len(expected[category]) for category in both)
     wanted = f"{objects} objects, checksum {fingerprint_schema.checksum(expected, both)}"

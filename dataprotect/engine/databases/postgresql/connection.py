@@ -71,12 +71,15 @@ def connect(
     database: str | None = None,
     statement_timeout: float | None = None,
     application: str = "dataprotect",
+    as_application: bool = False,
 ) -> Connection:
     """An autocommit connection with English messages and ISO dates.
 
-    `statement_timeout` in seconds; None lets statements run. Raises ForeseenError, also for servers below 15.
+    `statement_timeout` in seconds; None lets statements run. `as_application` leaves display settings and
+    search path as the database and the role prescribe them. Raises ForeseenError, also for servers below 15.
     """
-    options = "-c DateStyle=ISO -c IntervalStyle=iso_8601 -c search_path=pg_catalog"
+    fixed = "-c DateStyle=ISO -c IntervalStyle=iso_8601 -c search_path=pg_catalog"
+    options = "" if as_application else fixed
     if statement_timeout is not None:
         options += f" -c statement_timeout={int(statement_timeout * 1000)}"
     connection = _open(address, database, application_name=application, options=options)
