@@ -14,8 +14,11 @@ import numpy.typing as npt
 
 PAGE_SIZE = 8192
 _ROWS, _LANES = 64, 32
-_PRIME = np.uint32(16777619)
-_SHIFT = np.uint32(17)
+_PRIME = np.array(16777619, dtype=np.uint32)  # as arrays: numpy spends longer on taking scalars in
+_SHIFT = np.array(17, dtype=np.uint32)
+_TOGETHER = 16
+"""Rows of a page gathered at once."""
+_ROW = np.dtype((np.void, 4 * _LANES))
 _NO_CHECKSUM_FIELD = np.uint32(0xFFFF0000)
 
 # checksumBaseOffsets of checksum_impl.h: part of the on-disk format.
@@ -42,20 +45,30 @@ class Judgement:
 
 
 def _rounds(pages: Words) -> Words:
-    sums = np.tile(_BASE, (len(pages), 1))
-    shifted = np.empty_like(sums)
-    first = pages[:, 0, :].copy()
-    first[:, 2] &= _NO_CHECKSUM_FIELD  # pd_checksum counts as zero in its own sum
-    for row in range(_ROWS):
-        np.bitwise_xor(sums, first if row == 0 else pages[:, row, :], out=sums)
-        np.right_shift(sums, _SHIFT, out=shifted)
-        np.multiply(sums, _PRIME, out=sums)
-        np.bitwise_xor(sums, shifted, out=sums)
-    for _ in range(2):
-        np.right_shift(sums, _SHIFT, out=shifted)
-        np.multiply(sums, _PRIME, out=sums)
-        np.bitwise_xor(sums, shifted, out=sums)
+    """The 32 sums of every page. Everything is done to one row of all pages at once, in place and on memory
+    that lies together: with a row of 16 KiB and a few scratch arrays nothing leaves the processor's caches.
+    """
+    sums = np.empty((len(pages), _LANES), dtype=np.uint32)
+    sums[:] = _BASE
+    flat, shifted = sums.reshape(-1), np.empty(sums.size, dtype=np.uint32)
+    rows = np.empty((_TOGETHER, sums.size), dtype=np.uint32)
+    source, gathered = pages.view(_ROW)[:, :, 0], rows.view(_ROW)
+    for first in range(0, _ROWS, _TOGETHER):
+        np.copyto(gathered, source[:, first : first + _TOGETHER].T)
+        if first == 0:
+            rows[0].reshape(sums.shape)[:, 2] &= _NO_CHECKSUM_FIELD  # pd_checksum counts as zero
+        for row in rows:
+            np.bitwise_xor(flat, row, flat)
+            _round(flat, shifted)
+    _round(flat, shifted)
+    _round(flat, shifted)
     return sums
+
+
+def _round(sums: Words, shifted: Words) -> None:
+    np.right_shift(sums, _SHIFT, shifted)
+    np.multiply(sums, _PRIME, sums)
+    np.bitwise_xor(sums, shifted, sums)
 
 
 def checksums(data: memoryview | bytes | bytearray, first_block: int) -> npt.NDArray[np.uint16]:

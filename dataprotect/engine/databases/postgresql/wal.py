@@ -21,6 +21,8 @@ from dataprotect.engine.model import Address
 _DOING = "receiving the log"
 _STATUS_EVERY = 5.0
 _TICK = 0.1
+_LISTEN = 0.02
+"""How long the receiver listens before it looks whether it has all it needs: every backup waits for that."""
 _FINISH_TIMEOUT = 300.0
 
 
@@ -122,7 +124,7 @@ class WalReceiver:
     def _receive(self) -> None:
         reported = time.monotonic()
         while not self._stop.is_set():
-            message = self._replication.receive(_TICK)
+            message = self._replication.receive(_LISTEN)
             if isinstance(message, Ended):
                 self._replication.result()
                 raise _ended(self._position)
