@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TextIO
 
-from django.db import OperationalError, ProgrammingError
-
 from catalog.services.access import terminal_operator
 from catalog.services.job_cancel import job_cancel
-from dataprotect.core.errors import Cancelled, ForeseenError
+from dataprotect.core.errors import Cancelled
 from dataprotect.ops import queue
 from dataprotect.ops.management.answering import AnsweringCommand
 from dataprotect.ops.models import Job
@@ -31,14 +29,6 @@ class CatalogCommand(AnsweringCommand):
     @property
     def actor(self) -> str:
         return terminal_operator()
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            super().handle(*args, **options)
-        except (OperationalError, ProgrammingError) as error:
-            if "no such table" in str(error) or "does not exist" in str(error):
-                raise _not_migrated() from None
-            raise
 
 
 class JobCommand(CatalogCommand):
@@ -152,11 +142,3 @@ def _size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
-
-
-def _not_migrated() -> ForeseenError:
-    return ForeseenError(
-        "catalog.not_migrated",
-        "The catalog database has not been set up, or is of an older version.",
-        "Run: manage.py migrate",
-    )

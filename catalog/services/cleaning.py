@@ -27,7 +27,8 @@ def _refusal(row: models.Model, error: ValidationError) -> InvalidInput:
     field, problems = next(iter(error.error_dict.items()))
     if any(problem.code == "unique" for problem in problems):
         kind, value = row._meta.verbose_name, shown(str(getattr(row, field, "")))
-        return InvalidInput(field, f"There is a {kind} with this {_words(field)} already: {value}.")
+        article = "an" if str(kind)[:1] in "aeiou" else "a"
+        return InvalidInput(field, f"There is {article} {kind} with this {_words(field)} already: {value}.")
     return InvalidInput(field, f"{_words(field).capitalize()}: {problems[0].messages[0]}")
 
 

@@ -25,8 +25,10 @@ _USER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.$@-]{0,62}")
 _LABEL = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?")
 _SOCKET_FOLDER = re.compile(r"(/[a-zA-Z0-9._-]+)+")
 _TIMESTAMP = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})"
 )
+_ZONE = re.compile(r"Z|[+-](0[0-9]|1[0-4]):[0-5][0-9]")
+_TABLESPACE = re.compile(rf"{_DATABASE.pattern}|[1-9][0-9]{{0,9}}")
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[a-zA-Z0-9._-]+)*/?")
 _REGION = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -153,6 +155,8 @@ def _is_address(value: str) -> bool:
 def timestamp(value: str, *, now: datetime) -> datetime:
     """An instant with its zone, not after `now` (aware); returned in UTC."""
     text = _matched("timestamp", _TIMESTAMP, value, "an instant such as 2026-11-22T15:07:58Z, with its zone")
+    if not _ZONE.fullmatch(text[19:]):
+        _refuse("timestamp", "a zone that exists: Z, or from -14:59 to +14:59", value)
     try:
         instant = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
@@ -227,10 +231,11 @@ def repository_url(
 
 
 def tablespace_mapping(value: str, *, allowed: Sequence[str] | None = None) -> tuple[str, Path]:
-    """`NAME=DIR` as (name, folder)."""
+    """`NAME=DIR` as (name, folder). The tablespace's OID stands for a name that may not be typed."""
     name, sign, folder = value.partition("=") if isinstance(value, str) else ("", "", "")
-    if not sign or not _DATABASE.fullmatch(name):
-        _refuse("tablespace_mapping", "NAME=DIR, such as fast=/srv/restore/fast", value)
+    if not sign or not _TABLESPACE.fullmatch(name):
+        expected = "NAME=DIR, such as fast=/srv/restore/fast, or the tablespace's OID for its name"
+        _refuse("tablespace_mapping", expected, value)
     return name, local_path(folder, allowed=allowed)
 
 

@@ -83,7 +83,8 @@ def _listed(answer: Mapping[str, Any]) -> Iterator[str]:
         )
     for finding in answer["damaged"]:
         yield f"DAMAGED  {finding}"
-    yield f"{len(answer['backups'])} backups."
+    found = len(answer["backups"])
+    yield f"{found} backup{'' if found == 1 else 's'}."
 
 
 def _size(size: int) -> str:

@@ -14,12 +14,14 @@ _SHORTEST_KEY = 50
 
 
 def prepare(home: Path) -> Path:
-    """Make `home` (0700) if it is not there; refuse one that others may read or write.
+    """Make `home` if it is not there; refuse one that others may read or write.
 
-    0711 is accepted: it lets a clone's unprivileged user walk through, and shows that user nothing.
+    Made 0700, or by root 0711: that lets the unprivileged user of clones walk through to `clones/`, and shows
+    that user nothing.
     """
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not home.exists():
+            _make(home)
         mode = stat.S_IMODE(home.stat().st_mode)
     except OSError as error:
         raise ForeseenError(
@@ -34,6 +36,16 @@ def prepare(home: Path) -> Path:
             f"Run: chmod 700 {home}",
         )
     return home
+
+
+def _make(home: Path) -> None:
+    """Whoever makes it gives it its mode; a process that comes second finds it."""
+    try:
+        home.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        return
+    if os.geteuid() == 0:
+        home.chmod(0o711)
 
 
 def secret_key(file: Path) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from dataprotect.core.identifiers import BACKUP_ID
 from tests.catalog.installation import Installation
-from tests.servers.postgresql import PostgresServer
+from tests.servers.postgresql import PostgresServer, free_port
 
 BACKUP_KEYS = {
     "backup_id", "type", "state", "reader", "files", "bytes_read", "bytes_stored", "seconds",
@@ -110,9 +110,23 @@ def test_wrong_usage_exits_2(installation: Installation) -> None:
         assert installation.run(*words).code == 2, words
 
 
-def test_a_home_that_was_not_migrated_says_so(home: Path) -> None:
-    ran = Installation(home).run("backup", "orders", "--json")
+@pytest.mark.parametrize("words", [("backup", "orders"), ("verify_audit",), ("jobs",)])
+def test_a_home_that_was_not_migrated_says_so(home: Path, words: tuple[str, ...]) -> None:
+    ran = Installation(home).run(*words, "--json")
     assert (ran.code, ran.error) == (1, "catalog.not_migrated")
+
+
+@pytest.mark.parametrize("words", [("backup", "orders", "--json"), ("verify_audit", "--json"), ("migrate",)])
+def test_a_catalog_database_that_does_not_answer_is_one_sentence(
+    home: Path, words: tuple[str, ...]
+) -> None:
+    address = f"postgresql://owner:geheim@127.0.0.1:{free_port()}/catalog"
+    ran = Installation(home, DATABASE_URL=address).run(*words)
+    assert ran.code == 1
+    assert "DATABASE_URL names cannot be connected to" in ran.err
+    assert "Traceback" not in ran.err and "geheim" not in ran.out + ran.err
+    if "--json" in words:
+        assert ran.error == "catalog.unreachable"
 
 
 def test_a_server_that_does_not_answer_is_not_registered(
@@ -126,6 +140,11 @@ def test_a_server_that_does_not_answer_is_not_registered(
     later = installation.run(*words, "--no-probe", "--json", stdin="wrong-password")
     assert later.code == 0
     assert installation.run("probe", "orders", "--json").error == "connection.password"
+    bare = installation.instance_words(postgres15, "nopassword")
+    del bare[bare.index("--password-file") : bare.index("--password-file") + 2]
+    without = installation.run(*bare, "--json")
+    assert without.error == "connection.password_missing"
+    assert len(without.err.splitlines()) == 2, "the sentence and what to do; libpq adds no warning of its own"
     assert "refused" in installation.rows("Instance.objects.get().probe_problem")
     changed = installation.answer("change_instance", "orders", "--password-file", "-", stdin="superword")
     assert changed["has_password"] is True

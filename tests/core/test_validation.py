@@ -73,7 +73,7 @@ GOOD: dict[str, list[Any]] = {
     "bucket_url": ["s3://abc", "s3://abc/", "s3://a.b-c/x/y.z_1/", "s3://backups/2026"],
     "local_path": ["/srv/backups", "/srv/backups/a b/ü", "/tmp/x/", "/tmp//x"],
     "repository_url": ["/srv/backups/nas", "file:///srv/backups/nas", "s3://backups/a"],
-    "tablespace_mapping": ["fast=/srv/restore/fast", "a=/x=y"],
+    "tablespace_mapping": ["fast=/srv/restore/fast", "a=/x=y", "16385=/x"],
 }  # fmt: skip
 
 INJECTIONS = [
@@ -107,7 +107,7 @@ INJECTIONS = [
     "2026-11-22T14:59:59+02:75", "2026-11-22T14:59:59.5Z", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00",
     "٢٠٢٦-11-22T14:59:59Z", "2026-11-22T14:59:59Z\n", "now", "2026-W47-7",
     # mappings
-    "=", "=/x", "fast=", "fast=relative", "fast=/x/../y", "fa st=/x", "fast=/x\n", "1fast=/x",
+    "=", "=/x", "fast=", "fast=relative", "fast=/x/../y", "fa st=/x", "fast=/x\n", "1fast=/x", "0=/x", "-1=/x", "12345678901=/x", "odd-name=/x",
 ]  # fmt: skip
 
 # The list is shared, so some of it is harmless to some validators. Each of these is named here.
@@ -308,6 +308,12 @@ def test_a_refused_address_never_repeats_its_credentials(value: str) -> None:
 def test_a_shown_value_is_short_ascii_and_printable(value: str) -> None:
     text = v.shown(value)
     assert text.rstrip("…").isascii() and text.isprintable() and len(text) <= 61
+
+
+@pytest.mark.parametrize("zone", ["+15:00", "-23:59", "+99:99", "+02:60"])
+def test_a_zone_that_does_not_exist_is_named_as_what_is_wrong(zone: str) -> None:
+    with pytest.raises(InvalidInput, match="Expected a zone that exists"):
+        timestamp(f"2026-11-20T10:00:00{zone}")
 
 
 def test_tablespace_mapping_is_taken_apart() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +18,16 @@ def test_a_restored_folder_starts_with_the_servers_own_programs(
     installation: Installation, make_postgres: Callable[..., PostgresServer], workdir: Path
 ) -> None:
     server = make_postgres()
-    space, target, moved = (workdir / name for name in ("space", "restored", "restored-space"))
-    space.mkdir()
-    if user := unprivileged_user():
-        shutil.chown(space, user, user)
+    space, odd, target, moved = (workdir / name for name in ("space", "odd", "restored", "restored-space"))
+    user = unprivileged_user()
+    for folder in (space, odd):
+        folder.mkdir()
+        if user:
+            shutil.chown(folder, user, user)
     with server.connect() as connection:
         connection.execute(f"CREATE TABLESPACE fast LOCATION '{space}'")
+        connection.execute(f"CREATE TABLESPACE \"Odd-1; --\" LOCATION '{odd}'")
+        connection.execute('CREATE TABLE odd TABLESPACE "Odd-1; --" AS SELECT 1 AS id')
         connection.execute("CREATE TABLE kept TABLESPACE fast AS SELECT generate_series(1, 1000) AS id")
     installation.add_repository()
     installation.add_instance(server, "orders", "--data-directory", str(server.data))
@@ -30,9 +35,15 @@ def test_a_restored_folder_starts_with_the_servers_own_programs(
     words = ["restore_files", taken["backup_id"], "--to", str(target)]
     unmapped = installation.run(*words, "--json")
     assert unmapped.code == 1 and not target.exists(), "nothing is written before every place is known"
-    mapped = installation.answer(*words, "--map-tablespace", f"fast={moved}")
+    words += ["--map-tablespace", f"fast={moved}"]
+    odd_one = installation.run(*words, "--json").json["error"]["action"]
+    # A name that may not be typed is called by its OID, as the refusal says.
+    oid = re.search(r"--map-tablespace (\d+)=", odd_one)
+    assert oid is not None, odd_one
+    words += ["--map-tablespace", f"{oid.group(1)}={moved}-odd"]
+    mapped = installation.answer(*words)
     assert mapped["data_directory"] == str(target)
-    assert installation.run(*words, "--map-tablespace", f"fast={moved}", "--json").code == 1
+    assert installation.run(*words, "--json").code == 1
     assert installation.rows("RestoredFolder.objects.get().folder") == str(target)
     restored = PostgresServer(DEBIAN_15, workdir / "restored-run", port=free_port(), password="superword")
     restored.folder.mkdir()

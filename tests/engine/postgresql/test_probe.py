@@ -78,6 +78,7 @@ def test_pg_hba_without_a_replication_line_is_told(make_postgres) -> None:
 
 FAILURES = [
     ({"password": Secret("wrong-and-secret")}, "connection.password"),
+    ({"password": None}, "connection.password_missing"),
     ({"port": 1}, "connection.unreachable"),
     ({"host": "no-such-host.invalid"}, "connection.unknown_host"),
     ({"database": "nowhere"}, "connection.database_missing"),

@@ -37,7 +37,7 @@ def parameters(address: Address, database: str | None = None) -> dict[str, str |
         "keepalives_interval": 10,
         "keepalives_count": 3,
         "gssencmode": "disable",
-        "passfile": "/dev/null",
+        "passfile": "/nonexistent",  # libpq warns about a device, and says nothing about no file
         "client_encoding": "UTF8",
         **_tls_parameters(address.tls),
     }

@@ -31,7 +31,14 @@ _CONNECT: tuple[_Rule, ...] = (
         False,
     ),
     (
-        r"password authentication failed|no password supplied|fe_sendauth",
+        r"no password supplied",
+        "connection.password_missing",
+        "The server at {where} asks for the password of {user}, and none was given.",
+        "Enter the password of this instance.",
+        False,
+    ),
+    (
+        r"password authentication failed|fe_sendauth",
         "connection.password",
         "The server at {where} refused the password of {user}.",
         "Enter the right user and password for this instance.",

@@ -103,11 +103,12 @@ def map_tablespaces(spaces: Iterable[Tablespace], given: Mapping[str, Path]) -> 
         listed = ", ".join(
             f"{each.name} (oid {each.oid}, on the source in {each.location})" for each in missing
         )
+        first = missing[0]
+        typed = first.name if first.name.isascii() and first.name.isidentifier() else str(first.oid)
         raise ForeseenError(
             "restore.tablespace_unmapped",
             f"The backup has tablespaces that were given no folder: {listed}.",
-            f"Name a folder for each, for example --map-tablespace "
-            f"{missing[0].name}=/path/to/an/empty/folder.",
+            f"Name a folder for each, for example --map-tablespace {typed}=/path/to/an/empty/folder.",
         )
     if left:
         raise InvalidInput(
