@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
 import json
@@ -93,6 +94,7 @@ class Stranger:
         self.root, self.keyring, self.instance, self.backup = root, keyring, instance, backup
         self.folder = f"{instance}/backups/{backup}/"
         self.paged = 0
+        self.pack = functools.lru_cache(maxsize=2)(lambda name: (root / name).read_bytes())
 
     def seal(self) -> tuple[dict, bytes]:
         line = (self.root / self.folder / "seal.json").read_bytes()
@@ -118,7 +120,7 @@ class Stranger:
         source, pack, frame, offset, stored, plain, at, length = piece
         backup, key_id = sources[source]["backup_id"], sources[source]["data_key_id"]
         name = f"{self.instance}/backups/{backup}/packs/{pack:08d}"
-        data = (self.root / name).read_bytes()
+        data = self.pack(name)
         data_key = find_data_key(self.root, self.keyring, self.instance, key_id)
         key = object_key(data_key, name, 1, key_id, data[:56])
         decoded, flags = open_frame(key, name, frame, data[offset : offset + stored])
@@ -159,6 +161,13 @@ FILES = {
     "pgdata/empty": b"",
     "pgdata/é \udc80": b"a name that is no UTF-8",
 }
+
+
+def test_the_sections_are_numbered_and_every_reference_leads_to_one():
+    text = DOCUMENT.read_text()
+    numbers = [int(number) for number in re.findall(r"^## (\d+)\. ", text, re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert {int(number) for number in re.findall(r"section (\d+)", text)} <= set(numbers)
 
 
 def test_a_stranger_restores_a_backup(tmp_path, repository):

@@ -21,6 +21,7 @@ from tests.engine.postgresql import protected
 from tests.engine.postgresql.conftest import INSTANCE
 from tests.engine.postgresql.protected import Protected, names_in
 from tests.servers.postgresql import PostgresServer, free_port
+from tests.storage.test_format_document import Stranger
 
 ROOT = Path(__file__).parents[3]
 
@@ -99,6 +100,38 @@ def test_it_starts_with_the_servers_own_programs_and_is_fenced(source: Protected
     assert not {name for name in after if name.startswith("00000002")}, "the copy archived"
     for path, changed in original.items():
         assert path.stat().st_mtime_ns == changed, f"the copy wrote to the source's tablespace: {path}"
+
+
+def test_a_stranger_starts_it_from_the_document(source: Protected, target: Path) -> None:
+    """docs/repository-format.md, sections 1 to 7 to read it and section 10 to start it."""
+    root, keyring = source.bench.folder / "repository", source.bench.keys / "keys.json"
+    stranger = Stranger(root, keyring, INSTANCE, source.backup_id)
+    folders = [entry["path"] for entry in stranger.records() if entry.get("kind") == "directory"]
+    place = {"pgdata": target, "tablespaces": target.with_name("spaces"), "config": target.with_name("config")}
+    for path in folders:
+        top, _, rest = path.partition("/")
+        (place[top] / rest).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path, data in stranger.restore().items():
+        top, _, rest = path.partition("/")
+        (place[top] / rest).write_bytes(data)
+    spaces = sorted(place["tablespaces"].iterdir())
+    (target / "tablespace_map").write_text("".join(f"{each.name} {each}\n" for each in spaces))
+    with (target / "postgresql.auto.conf").open("a") as conf:
+        conf.write("archive_mode = off\nprimary_conninfo = ''\n")
+    account = source.server.data.stat().st_uid
+    for top in (target, place["tablespaces"]):
+        for each in [top, *top.rglob("*")]:
+            os.chown(each, account, -1)
+            each.chmod(0o700 if each.is_dir() else 0o600)
+    server = start(source, target)
+    try:
+        with when_open(server) as connection:
+            counts = "SELECT (SELECT count(*) FROM shop.orders), (SELECT count(*) FROM shop.far)"
+            assert connection.execute(counts).fetchone() == (4000, 1000)
+            found = connection.execute("SELECT pg_tablespace_location(oid) FROM pg_tablespace").fetchall()
+            assert {(str(each),) for each in spaces} <= set(found)
+    finally:
+        server.stop("fast")
 
 
 def test_modes_and_owners_are_the_servers(source: Protected, target: Path) -> None:
