@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import django_tables2 as tables
@@ -46,8 +47,19 @@ class AuditTable(tables.Table):
         return subject_link(record)
 
     def render_details(self, value: str) -> SafeString:
-        text = value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}…"
-        return format_html('<span class="mono faint wrap-anywhere">{}</span>', "" if text == "{}" else text)
+        text = _in_words(value)
+        text = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+        return format_html('<span class="details">{}</span>', text)
+
+
+def _in_words(canonical: str) -> str:
+    """`{"from":"stored","to":"checked"}` as `from stored · to checked`; the event's page has the JSON."""
+    data = json.loads(canonical)
+    shown = (
+        (name.replace("_", " "), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        for name, value in data.items()
+    )
+    return show.visible(" · ".join(f"{name} {value}" for name, value in shown if value != ""))
 
 
 LINKED = {"instance", "backup", "job", "repository", "verification"}

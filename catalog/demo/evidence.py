@@ -13,7 +13,7 @@ from catalog.demo.story import Story
 Check = Mapping[str, Any]
 WIDEST = 100
 _OF_A_DATABASE = re.compile(r"(?P<what>.+?) (?:of|in) (?P<database>.+)")
-_ROWS = re.compile(r"([\d,]+) rows")
+_ROWS = re.compile(r"([\d,]+) rows?\b")
 
 
 def tell(story: Story, checks: Iterable[Check]) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 from catalog.demo import evidence
 from catalog.demo.jobs import follow
 from catalog.demo.registration import registrar
-from catalog.demo.story import Story, amount, counted, tally, took
+from catalog.demo.story import Story, amount, tally, took
 from catalog.models import Backup, Instance
 from catalog.services.backup_start import backup_start
 from catalog.services.instance_probe import instance_probe_start
 from catalog.services.verification_start import verification_start
 from catalog.states import VerificationLevel
 from dataprotect.core.errors import ForeseenError
+from dataprotect.core.wording import counted
 from dataprotect.ops.services.audit_proof import audit_prove
 
 Check = Callable[[], None]

@@ -17,9 +17,10 @@ from catalog.demo.people import Person, people_ensure
 from catalog.demo.places import choose_place
 from catalog.demo.registration import instance_ensure, refuse_a_home_in_use, repository_ensure
 from catalog.demo.server import DemoServer, free_port
-from catalog.demo.story import Story, amount, counted
+from catalog.demo.story import Story, amount
 from catalog.services.access import terminal_operator
 from catalog.services.keyring import keyring_ensure, keyring_path
+from dataprotect.core.wording import counted
 from dataprotect.ops import serving
 
 PREFERRED_PORT = 8000

@@ -74,11 +74,6 @@ def took(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """`1 check`, `12 checks`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def tally(checks: Iterable[Mapping[str, Any]]) -> tuple[int, int, int]:
     """How many checks passed, failed, and did not apply."""
     verdicts = [check["passed"] for check in checks]

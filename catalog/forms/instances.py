@@ -106,6 +106,11 @@ class InstanceForm(HouseForm):
     )  # fmt: skip
     region = forms.CharField(max_length=63, required=False, validators=[checked(validation.region)])
 
+    def __init__(self, *args: Any, has_password: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if has_password:
+            self.fields["password"].help_text = "One is stored. Leave this empty to keep it."
+
     def values(self) -> dict[str, Any]:
         """What the services take: the password as a Secret, or None when none was typed."""
         typed = dict(self.cleaned_data)

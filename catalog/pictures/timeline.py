@@ -18,8 +18,17 @@ from dataprotect.engine.timeline_model import Gap, RecoveryWindow
 WIDTH, LEFT, LANE, TOP = 1000, 96, 30, 22
 _TYPES = (("full", "Full"), ("differential", "Differential"), ("incremental", "Incremental"))
 _LEAST = 2.0
-_STEPS = ((2, 4, "%H:%M"), (8, 24, "%a %-d"), (40, 120, "%-d %b"), (400, 24 * 30, "%-d %b"))
-"""(up to so many days, hours between ticks, how a tick is written)"""
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_STEPS = (
+    (2 * _HOUR, 10 * _MINUTE, "%H:%M"),
+    (5 * _HOUR, 30 * _MINUTE, "%H:%M"),
+    (12 * _HOUR, _HOUR, "%H:%M"),
+    (2 * _DAY, 4 * _HOUR, "%H:%M"),
+    (8 * _DAY, _DAY, "%a %-d"),
+    (40 * _DAY, 5 * _DAY, "%-d %b"),
+    (400 * _DAY, 30 * _DAY, "%-d %b"),
+)
+"""(spans up to this long, time between ticks, how a tick is written)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +178,14 @@ def _holds(scale: _Scale, holds: Iterable[LegalHold]) -> Iterable[Block]:
 
 
 def _ticks(scale: _Scale) -> Iterable[Tick]:
-    """At whole hours or days of the reader's zone."""
+    """At whole minutes, hours or days of the reader's zone."""
     span = scale.end - scale.start
-    hours, words = next(
-        ((step, words) for days, step, words in _STEPS if span <= timedelta(days=days)), (24 * 90, "%b %Y")
-    )
+    step, words = next(((step, words) for most, step, words in _STEPS if span <= most), (90 * _DAY, "%b %Y"))
     at = timezone.localtime(scale.start).replace(hour=0, minute=0, second=0, microsecond=0)
     while at < scale.end:
         if at > scale.start + span / 40 and at < scale.end - span / 40:
             yield Tick(scale.x(at), at.strftime(words))
-        at += timedelta(hours=hours)
+        at += step
 
 
 def _words(at: datetime) -> str:

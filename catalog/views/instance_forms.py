@@ -39,7 +39,9 @@ def edit(request: Request, name: str) -> HttpResponse:
     instance = instance_get(user=request.user, name=name)
     if not may(user=request.user, permission="catalog.change_instance", instance=instance):
         raise PermissionDenied
-    form = InstanceForm(request.POST or None, initial=initial_of(instance))
+    form = InstanceForm(
+        request.POST or None, initial=initial_of(instance), has_password=instance.has_password
+    )
     if request.method == "POST" and form.is_valid():
         try:
             changed = instance_update(actor=request.user, instance=instance, **form.values())

@@ -15,6 +15,7 @@ from catalog.models import Backup, Instance
 from catalog.selectors import instances_visible, job_get, job_list
 from catalog.services.job_cancel import job_cancel
 from catalog.tables import JobTable
+from dataprotect.core import clock
 from dataprotect.ops import selectors as ops
 from dataprotect.ops.models import Job
 from dataprotect.ops.templatetags import show
@@ -106,7 +107,18 @@ def _results(result: Any) -> list[tuple[str, Any, str]]:
         for name, value in result.items()
         if isinstance(value, (str, int, float)) and value != ""
     ]
-    return [(NAMES.get(name, show.words(name)), value, _kind(name, value)) for name, value in plain]
+    return [(NAMES.get(name, show.words(name)), *_typed(name, value)) for name, value in plain]
+
+
+def _typed(name: str, value: Any) -> tuple[Any, str]:
+    """The value as the page's filters take it, and its kind. An instant that is none stays text."""
+    kind = _kind(name, value)
+    if kind == "instant":
+        try:
+            return clock.parse_iso(value), kind
+        except ValueError:
+            return value, "text"
+    return value, kind
 
 
 NAMES = {"seconds": "Took", "backup_id": "Backup", "rto_seconds": "RTO measured"}
@@ -117,6 +129,14 @@ def _kind(name: str, value: Any) -> str:
         return name.removesuffix("_id")
     if isinstance(value, bool):
         return "flag"
-    if name.startswith("bytes_") or name in {"peak_memory", "size_bytes", "stored_bytes", "free_bytes"}:
+    if name.endswith("_at") and isinstance(value, str):
+        return "instant"
+    if name.startswith("bytes_") or name in {
+        "bytes",
+        "peak_memory",
+        "size_bytes",
+        "stored_bytes",
+        "free_bytes",
+    }:
         return "size"
     return "duration" if name.endswith("seconds") else "number" if isinstance(value, int) else "text"

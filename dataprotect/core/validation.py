@@ -24,9 +24,7 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}")
 _USER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.$@-]{0,62}")
 _LABEL = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?")
 _SOCKET_FOLDER = re.compile(r"(/[a-zA-Z0-9._-]+)+")
-_TIMESTAMP = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})"
-)
+_TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})")
 _ZONE = re.compile(r"Z|[+-](0[0-9]|1[0-4]):[0-5][0-9]")
 _TABLESPACE = re.compile(rf"{_DATABASE.pattern}|[1-9][0-9]{{0,9}}")
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[a-zA-Z0-9._-]+)*/?")

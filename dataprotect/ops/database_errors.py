@@ -10,7 +10,9 @@ from dataprotect.core.errors import ForeseenError
 
 _NO_TABLE = re.compile(r"no such (table|column)|(relation|column) .* does not exist")
 # psycopg's and SQLite's own words for a connection that never came about
-_NO_CONNECTION = re.compile(r"connection failed|connection is bad|failed to resolve host|unable to open database")
+_NO_CONNECTION = re.compile(
+    r"connection failed|connection is bad|failed to resolve host|unable to open database"
+)
 
 
 def explained(error: DatabaseError) -> ForeseenError | None:

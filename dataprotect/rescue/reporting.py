@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dataprotect.core.errors import EmergencyStop
+from dataprotect.core.wording import counted
 from dataprotect.engine.timeline_show import told_gap, told_window
 from dataprotect.rescue.arguments import Arguments
 
@@ -83,8 +84,7 @@ def _listed(answer: Mapping[str, Any]) -> Iterator[str]:
         )
     for finding in answer["damaged"]:
         yield f"DAMAGED  {finding}"
-    found = len(answer["backups"])
-    yield f"{found} backup{'' if found == 1 else 's'}."
+    yield f"{counted(len(answer['backups']), 'backup')}."
 
 
 def _size(size: int) -> str:

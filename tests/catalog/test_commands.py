@@ -117,9 +117,7 @@ def test_a_home_that_was_not_migrated_says_so(home: Path, words: tuple[str, ...]
 
 
 @pytest.mark.parametrize("words", [("backup", "orders", "--json"), ("verify_audit", "--json"), ("migrate",)])
-def test_a_catalog_database_that_does_not_answer_is_one_sentence(
-    home: Path, words: tuple[str, ...]
-) -> None:
+def test_a_catalog_database_that_does_not_answer_is_one_sentence(home: Path, words: tuple[str, ...]) -> None:
     address = f"postgresql://owner:geheim@127.0.0.1:{free_port()}/catalog"
     ran = Installation(home, DATABASE_URL=address).run(*words)
     assert ran.code == 1

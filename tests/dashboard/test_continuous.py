@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.contrib.auth.models import User
 
 from catalog.models import ChangeRequest, Instance, LegalHold, LogGap, Policy
 from catalog.pictures.timeline import timeline_picture
-from catalog.selectors.recovery import recovery_timeline
+from catalog.selectors.recovery import RecoveryTimeline, recovery_timeline
 from dataprotect.core import clock
+from dataprotect.engine.timeline import recovery_windows
+from dataprotect.engine.timeline_model import Facts
 from dataprotect.ops.models import Alert, AlertChannel, Job
 from tests.dashboard.conftest import ClientOf
 
@@ -52,6 +55,19 @@ def test_the_picture_is_solid_in_windows_hatched_in_gaps_and_cut_to_its_span():
     assert len(day.solid) == 1 and not day.hatched
     assert day.solid[0].x == day.left and day.solid[0].width == pytest.approx(day.width - day.left, abs=1)
     assert [lane.count > 0 for lane in month.lanes] == [True, True, True]
+
+
+@pytest.mark.parametrize("hours", [1, 1.5, 3, 8, 24, 40, 100, 24 * 20, 24 * 200, 24 * 1000])
+def test_a_timeline_of_any_age_has_a_scale_that_can_be_read(hours: float):
+    now = clock.now()
+    began = now - timedelta(hours=hours)
+    timeline = RecoveryTimeline(began, now, now, (), (), (), recovery_windows(Facts((), (), (), {}, (), ())))
+    picture = timeline_picture(timeline, now=now, days=10_000)
+    assert picture is not None
+    places = [tick.x for tick in picture.ticks]
+    assert 3 <= len(places) <= 14
+    assert min(right - left for left, right in pairwise(places)) > 45, "their words stay apart"
+    assert all(picture.left < x < picture.width for x in places)
 
 
 def test_an_alert_is_taken_given_and_resolved_with_a_reason(client_of: ClientOf):

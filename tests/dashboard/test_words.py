@@ -6,12 +6,14 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from catalog.models import Instance, Repository, Tier
 from catalog.services.instance_refresh import instance_refresh
 from dataprotect.core import clock
 from dataprotect.ops.models import Job, Preference, StopSwitch
+from dataprotect.ops.services.audit import audit_record
 from dataprotect.ops.templatetags import show
 from tests.dashboard import seed
 
@@ -199,3 +201,36 @@ def test_durations_in_two_units(seconds: float, words: str):
 )
 def test_sizes_in_three_digits(count: int, words: str):
     assert show.short_size(count) == words
+
+
+def test_names_of_databases_and_programs_are_not_reworded():
+    assert show.check_name("row counts of order_items") == "Row counts of order_items"
+    assert show.check_name("pg_amcheck of order_items") == "pg_amcheck of order_items"
+
+
+def test_a_jobs_result_is_told_in_units_and_in_ones_own_time():
+    job = seed.job(
+        seed.instance("orders", seed.repository()), clock.now(), "succeeded",
+        result={"bytes": 17_316_861, "objects": 3, "oldest_read_at": "2026-11-22T15:07:58.000Z", "made_at": "?"},
+    )  # fmt: skip
+    lead = signed_in()
+    lead.post("/preferences/", {"theme": "dark", "time_zone": "Europe/Berlin"})
+    page = text(lead, f"/jobs/{job.pk}/")
+    assert "Bytes 16.5 MiB" in page and "2026-11-22 16:07:58 CET" in page and "Made at ?" in page
+
+
+def test_a_stored_password_is_told_beside_its_field():
+    one = seed.instance("orders", seed.repository(), password_sealed="anything")
+    page = text(signed_in(), "/instances/orders/edit/")
+    assert one.has_password and "One is stored. Leave this empty to keep it." in page
+    assert "Leave this empty" not in text(signed_in(), "/add/instance/")
+
+
+def test_the_audit_is_read_in_words():
+    with transaction.atomic():
+        audit_record(
+            actor="lead", verb="backup.checked", data={"from_state": "stored", "to": "a\u202eb", "n": 3}
+        )
+    page = text(signed_in("auditor"), "/audit/")
+    assert "from state stored" in page and "n 3" in page and "to a\\u202eb" in page
+    assert "{&quot;" not in page

@@ -260,6 +260,12 @@ def words(value: object) -> str:
 
 
 @register.filter
+def check_name(name: str) -> str:
+    """`row counts of order_items` as `Row counts of order_items`; a program keeps the name it has."""
+    return name if name.startswith("pg_") else name[:1].upper() + name[1:]
+
+
+@register.filter
 def item(mapping: Any, key: object) -> object:
     """`mapping[key]`, or None."""
     return mapping.get(key) if hasattr(mapping, "get") else None

@@ -107,7 +107,11 @@ def test_a_stranger_starts_it_from_the_document(source: Protected, target: Path)
     root, keyring = source.bench.folder / "repository", source.bench.keys / "keys.json"
     stranger = Stranger(root, keyring, INSTANCE, source.backup_id)
     folders = [entry["path"] for entry in stranger.records() if entry.get("kind") == "directory"]
-    place = {"pgdata": target, "tablespaces": target.with_name("spaces"), "config": target.with_name("config")}
+    place = {
+        "pgdata": target,
+        "tablespaces": target.with_name("spaces"),
+        "config": target.with_name("config"),
+    }
     for path in folders:
         top, _, rest = path.partition("/")
         (place[top] / rest).mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from dataprotect.core.progress import Reporter
+from dataprotect.core.wording import counted
 from dataprotect.engine.databases.postgresql import fingerprint_rows
 from dataprotect.engine.databases.postgresql.connection import Connection
 from dataprotect.engine.databases.postgresql.drift import Changes, Drift
@@ -159,11 +160,11 @@ def _rewritten(connection: Connection, table: Table, drift: Drift) -> bool:
 
 
 def _counts_check(name: str, found: _Found, drift: Drift) -> Check:
-    wanted = f"{found.exact} tables counted exactly"
+    wanted = f"{counted(found.exact, 'table')} counted exactly"
     if found.estimated:
         wanted += f", {found.estimated} estimated"
-    wanted += f", drift of {len(drift.transactions)} transactions" if drift else ", no drift"
-    text = f"{found.rows} rows, all as expected"
+    wanted += f", drift of {counted(len(drift.transactions), 'transaction')}" if drift else ", no drift"
+    text = f"{counted(found.rows, 'row')}, all as expected"
     if found.count_problems:
         text = f"{len(found.count_problems)} differ: {_listed(found.count_problems)}"
     if found.explained:
@@ -176,10 +177,9 @@ def _counts_check(name: str, found: _Found, drift: Drift) -> Check:
 
 
 def _digests_check(name: str, found: _Found) -> Check:
-    wanted = (
-        f"{found.sampled_rows} sampled rows of {found.sampled_tables} tables and all rows of "
-        f"{found.digested} small tables"
-    )
+    sampled = f"{counted(found.sampled_rows, 'sampled row')} of {counted(found.sampled_tables, 'table')}"
+    whole = f"all rows of {counted(found.digested, 'small table')}"
+    wanted = f"{sampled} and {whole}" if found.sampled_tables else whole
     if found.digest_problems:
         return Check(
             f"row digests of {name}", False, wanted,
