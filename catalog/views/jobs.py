@@ -121,6 +121,7 @@ def _typed(name: str, value: Any) -> tuple[Any, str]:
     return value, kind
 
 
+SIZES = {"bytes", "peak_memory", "size_bytes", "stored_bytes", "free_bytes"}
 NAMES = {"seconds": "Took", "backup_id": "Backup", "rto_seconds": "RTO measured"}
 
 
@@ -131,12 +132,6 @@ def _kind(name: str, value: Any) -> str:
         return "flag"
     if name.endswith("_at") and isinstance(value, str):
         return "instant"
-    if name.startswith("bytes_") or name in {
-        "bytes",
-        "peak_memory",
-        "size_bytes",
-        "stored_bytes",
-        "free_bytes",
-    }:
+    if name.startswith("bytes_") or name in SIZES:
         return "size"
     return "duration" if name.endswith("seconds") else "number" if isinstance(value, int) else "text"

@@ -209,10 +209,8 @@ def test_names_of_databases_and_programs_are_not_reworded():
 
 
 def test_a_jobs_result_is_told_in_units_and_in_ones_own_time():
-    job = seed.job(
-        seed.instance("orders", seed.repository()), clock.now(), "succeeded",
-        result={"bytes": 17_316_861, "objects": 3, "oldest_read_at": "2026-11-22T15:07:58.000Z", "made_at": "?"},
-    )  # fmt: skip
+    told = {"bytes": 17_316_861, "objects": 3, "oldest_read_at": "2026-11-22T15:07:58.000Z", "made_at": "?"}
+    job = seed.job(seed.instance("orders", seed.repository()), clock.now(), "succeeded", result=told)
     lead = signed_in()
     lead.post("/preferences/", {"theme": "dark", "time_zone": "Europe/Berlin"})
     page = text(lead, f"/jobs/{job.pk}/")
