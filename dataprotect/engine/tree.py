@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataprotect.core.errors import ForeseenError
+from dataprotect.engine import direct_write
 from dataprotect.engine.command import Account
 from dataprotect.storage.model import FileEntry
 
@@ -32,6 +33,7 @@ class _File:
     path: Path
     mode: int
     mtime: float
+    direct: bool
     descriptor: int | None = None
     users: int = 0
 
@@ -42,7 +44,8 @@ class TreeSink:
     place    decides the destination of every path; it has been checked for safety by the caller
     owner    who owns everything created, when we are root
     held     destinations to hold back until `release`
-    durable  fsync every file and folder; off only for clones, which are thrown away
+    durable  fsync every file and folder, and write large files past the page cache; off only for clones,
+             which are read at once and thrown away
     Raises ForeseenError `restore.target_full`, `restore.target_failed` from `write` and `release`.
     """
 
@@ -98,8 +101,9 @@ class TreeSink:
         try:
             with told(file.path):
                 view = data.cast("B") if data.format != "B" else data
+                write = direct_write.write if file.direct else os.pwrite
                 while view:
-                    done = os.pwrite(file.descriptor or 0, view, offset)
+                    done = write(file.descriptor or 0, view, offset)
                     offset, view = offset + done, view[done:]
         finally:
             self._release_use(number)
@@ -184,7 +188,8 @@ class TreeSink:
         descriptor = os.open(name, flags, 0o600)
         if self._owner:
             os.fchown(descriptor, self._owner.uid, self._owner.gid)
-        file = _File(name, entry.mode & 0o7777, entry.mtime, descriptor)
+        direct = self._durable and direct_write.suits(entry.size) and direct_write.ask_for(descriptor)
+        file = _File(name, entry.mode & 0o7777, entry.mtime, direct, descriptor)
         with self._lock:
             self._files[number] = file
             self._idle[number] = None
@@ -199,6 +204,7 @@ class TreeSink:
                 self._evict()
                 with told(file.path):
                     file.descriptor = os.open(file.path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                    file.direct = file.direct and direct_write.ask_for(file.descriptor)
             file.users += 1
             self._idle.pop(number, None)
             return file
