@@ -15,15 +15,18 @@ from dataprotect.engine.databases.postgresql.connection import Connection
 from dataprotect.engine.databases.postgresql.replacement.access import one, rows, standing_in
 from dataprotect.engine.replace_model import ReplaceTarget
 
+# Without pg_read_all_stats the sessions of others are listed with nothing but their number: they may be at
+# work, so they have the whole grace.
 _AT_WORK = """
 SELECT count(*) FROM pg_stat_activity
- WHERE datid = %s AND pid <> pg_backend_pid() AND backend_type = 'client backend'
-   AND (state IN ('active', 'fastpath function call') OR xact_start IS NOT NULL)
+ WHERE datid = %s AND pid <> pg_backend_pid()
+   AND (backend_type IS NULL OR backend_type = 'client backend'
+        AND (state IN ('active', 'fastpath function call') OR xact_start IS NOT NULL))
 """
 # Autovacuum gives way to a rename by itself, and parallel workers end with their leader.
 _SESSIONS = """
 SELECT pid FROM pg_stat_activity WHERE datid = ANY(%s) AND pid <> pg_backend_pid()
-   AND backend_type NOT IN ('autovacuum worker', 'parallel worker')
+   AND coalesce(backend_type, '') NOT IN ('autovacuum worker', 'parallel worker')
 """
 _POLL = 0.1
 

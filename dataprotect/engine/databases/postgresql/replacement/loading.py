@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import psycopg
-
 from dataprotect.core import steps
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter
@@ -33,6 +31,7 @@ from dataprotect.engine.replace_model import Loaded, ReplaceRequest
 _COMPRESSION = "1"
 """gzip, the fastest: the dump lives for minutes, on the worker's own disk."""
 _MEASURED_EVERY = 2.0
+_DROP_SECONDS = 600.0
 
 
 class Measuring:
@@ -188,10 +187,13 @@ class Loading:
 
     def _take_away(self) -> None:
         """By a connection of its own: the other may be what failed. What stays is dropped by the next run."""
-        with suppress(ForeseenError, psycopg.Error), standing_in(
-            self.request.target, "dropping the staged database", seconds=60
-        ) as connection:  # fmt: skip
-            staged.drop(connection, self.staged)
+        try:
+            with standing_in(
+                self.request.target, "dropping the staged database", seconds=_DROP_SECONDS
+            ) as connection:
+                staged.drop(connection, self.staged)
+        except ForeseenError as error:
+            self.reporter.note(f"{self.staged} could not be dropped and remains: {error.message}")
 
 
 def size_below(folder: Path) -> int:

@@ -25,12 +25,6 @@ _Rule = tuple[str, str, str, str]
 """Pattern in the message, code, sentence, action. {text} is the program's own message."""
 _ERRORS: tuple[_Rule, ...] = (
     (
-        r"could not extend file|No space left on device|disk full",
-        "replace.no_room",
-        "The server has no room for the staged database: {text}.",
-        "Free space on the server's disk; the database in use was not touched, and what was loaded is gone.",
-    ),
-    (
         r"role \"[^\"]*\" does not exist",
         "replace.role_missing",
         "The server lacks a role that the database refers to: {text}.",
@@ -99,6 +93,8 @@ def explained(program: str, stderr: str) -> ForeseenError:
             f"The worker's spool has no room for the dump: {text}.",
             "Free space in the spool, or choose another place for it; the database in use was not touched.",
         )
+    if re.search(r"could not extend file|No space left on device|disk full", text, re.IGNORECASE):
+        return no_room(text)
     for pattern, code, message, action in _ERRORS:
         if re.search(pattern, text, re.IGNORECASE):
             retry = code in ("connection.lost", "replace.locks")
@@ -107,6 +103,14 @@ def explained(program: str, stderr: str) -> ForeseenError:
         "replace.load_failed",
         f"{program} stopped at the first thing that is not known to be harmless: {text}.",
         "Read the message; the database in use was not touched, and what was loaded is gone.",
+    )
+
+
+def no_room(text: str) -> ForeseenError:
+    return ForeseenError(
+        "replace.no_room",
+        f"The server has no room for the staged database: {text}.",
+        "Free space on the server's disk; the database in use was not touched, and what was loaded is gone.",
     )
 
 

@@ -12,7 +12,8 @@ from dataprotect.engine.replace_model import ReplaceRequest
 _SESSIONS = """
 SELECT count(*), count(*) FILTER (WHERE xact_start IS NOT NULL), count(*) FILTER (WHERE u.rolsuper)
   FROM pg_stat_activity a LEFT JOIN pg_roles u ON u.oid = a.usesysid
- WHERE datname = %s AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+ WHERE datname = %s AND pid <> pg_backend_pid()
+   AND coalesce(backend_type, 'client backend') = 'client backend'
 """
 _OLDEST = """
 SELECT coalesce(extract(epoch FROM max(clock_timestamp() - xact_start)), 0)::bigint
@@ -25,7 +26,8 @@ SELECT s.subname::text FROM pg_subscription s JOIN pg_database d ON d.oid = s.su
 """
 _PREPARED = "SELECT gid FROM pg_prepared_xacts WHERE database = %s ORDER BY 1"
 _ME = """
-SELECT rolsuper, rolcreatedb, pg_has_role('pg_signal_backend', 'USAGE')
+SELECT rolsuper, rolcreatedb, pg_has_role('pg_signal_backend', 'USAGE'),
+       pg_has_role('pg_read_all_stats', 'USAGE')
   FROM pg_roles WHERE rolname = current_user
 """
 _OWNED = "SELECT pg_has_role(datdba, 'USAGE'), pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s"
@@ -34,7 +36,7 @@ _OWNED = "SELECT pg_has_role(datdba, 'USAGE'), pg_get_userbyid(datdba) FROM pg_d
 def checks(request: ReplaceRequest, connection: Connection, in_use: bool) -> Iterator[Check]:
     """`in_use` False: there is no database by that name, and nothing that could be disturbed."""
     database = request.target.database
-    superuser, create, signal = one(connection, _ME)
+    superuser, create, signal, stats = one(connection, _ME)
     account = request.target.address.user
     if not in_use:
         yield Check(
@@ -43,7 +45,7 @@ def checks(request: ReplaceRequest, connection: Connection, in_use: bool) -> Ite
         yield _account(account, superuser, create, None)
         return
     yield _account(account, superuser, create, one(connection, _OWNED, database))
-    yield from _sessions(connection, database, superuser, signal)
+    yield from _sessions(connection, database, superuser, signal, stats)
     yield _none(
         "replication slots", [name for (name,) in rows(connection, _SLOTS, database)],
         "logical slots stay with the old database and hold back its log: drop them, and make them anew",
@@ -69,11 +71,14 @@ def _account(account: str, superuser: bool, create: bool, owned: tuple[bool, str
     return Check(name, not lacking, "superuser, or CREATEDB and the owner's role", found)
 
 
-def _sessions(connection: Connection, database: str, superuser: bool, signal: bool) -> Iterator[Check]:
+def _sessions(
+    connection: Connection, database: str, superuser: bool, signal: bool, stats: bool
+) -> Iterator[Check]:
     """Connections are no reason against it: they are said, because they will be ended."""
     total, busy, of_superusers = one(connection, _SESSIONS, database)
     oldest = one(connection, _OLDEST, database)[0]
     text = f"{total} connected, {busy} in a transaction, the oldest for {oldest} s; all will be ended"
+    text += "" if stats else " (what they do is hidden from this account: `GRANT pg_read_all_stats`)"
     yield Check("active connections", True, "any number, ended after their grace", text)
     if superuser or not total:
         return

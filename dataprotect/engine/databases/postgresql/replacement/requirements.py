@@ -33,7 +33,9 @@ SELECT DISTINCT r.rolname::text, r.rolcanlogin FROM pg_roles r
      WHERE s.refclassid = 'pg_authid'::regclass AND d.datname = current_database())
  ORDER BY 1
 """
-_OWNERS = """
+_OWNERS = f"""
+SELECT rolname::text FROM pg_roles WHERE oid = 10 AND EXISTS ({_OF_SUPERUSER})
+UNION
 SELECT DISTINCT pg_get_userbyid(s.refobjid)::text FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
  WHERE s.refclassid = 'pg_authid'::regclass AND s.deptype = 'o' AND d.datname = current_database()
 """

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import psycopg
 from psycopg import sql
 
 from dataprotect.core import steps
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine.databases.postgresql.connection import Connection
-from dataprotect.engine.databases.postgresql.replacement import properties
-from dataprotect.engine.databases.postgresql.replacement.access import oid_of, rows, run
+from dataprotect.engine.databases.postgresql.replacement import messages, properties
+from dataprotect.engine.databases.postgresql.replacement.access import oid_of, rows, run, said
 from dataprotect.engine.databases.postgresql.replacement.properties import Properties
 from dataprotect.engine.databases.postgresql.replacement.requirements import Shape
 
@@ -47,12 +48,15 @@ def create(
         *_locale(shape, major),
     ]
     database = sql.Identifier(name)
-    connection.execute(sql.SQL("CREATE DATABASE {} {}").format(database, sql.SQL(" ").join(parts)))
+    try:
+        connection.execute(sql.SQL("CREATE DATABASE {} {}").format(database, sql.SQL(" ").join(parts)))
+    except psycopg.errors.DiskFull as error:
+        raise messages.no_room(said(error)) from None
     run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", name)
     _mark(connection, name, note(restore_id, complete=False))
-    steps.reached("replace.staged_created")
     oid = oid_of(connection, name)
     assert oid is not None  # noqa: S101  made a moment ago
+    steps.reached("replace.staged_created")
     return oid
 
 
