@@ -166,9 +166,12 @@ class Standing:
 class Health:
     """Whether what is in use serves. mismatch_percent: sum of row differences / sum of expected rows * 100,
     over the tables that were counted exactly; None when nothing was expected or nothing answered.
+    missing_percent: the same over tables that hold fewer rows than expected: applications that write again
+    add to the first and not to this one. Neither makes it unhealthy: how much is too much the caller decides.
     """
 
     healthy: bool
     checks: tuple[Check, ...]
     mismatch_percent: float | None
+    missing_percent: float | None
     seconds: float

@@ -200,6 +200,9 @@ def test_health_says_what_is_missing(stage17: Stage) -> None:
     found = replace.health(request, expected)
     assert found.mismatch_percent == pytest.approx(100 * 400 / 1500)
     assert "public.gone is missing" in found.checks[1].found
+    grown = replace.health(request, {"public.item": 900, "public.other": 100})
+    assert grown.healthy and grown.missing_percent == 0.0
+    assert grown.mismatch_percent == pytest.approx(10.0)
     with stage17.server.connect() as connection:
         connection.execute("ALTER DATABASE tiny ALLOW_CONNECTIONS false")
     closed = replace.health(request, expected)

@@ -7,14 +7,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import pq, sql
+from psycopg import sql
 
 from dataprotect.core.errors import ForeseenError
+from dataprotect.engine.databases.postgresql import clone, fingerprint_rows
 from dataprotect.engine.databases.postgresql.connection import Connection, connect, foreseen
 from dataprotect.engine.replace_model import ReplaceTarget
 
 _PREFERRED = ("postgres", "template1")
-_OF_DATABASE = "-c default_transaction_read_only=off -c lock_timeout=0"
+_HOURS = 24 * 3600.0
+_LOCK_SECONDS = 30.0
+_UNHINDERED = (
+    "SET default_transaction_read_only = off; SET idle_session_timeout = 0;"
+    " SET idle_in_transaction_session_timeout = 0"
+)
 
 
 def entrance(target: ReplaceTarget) -> str:
@@ -33,11 +39,27 @@ def standing_in(
         connect(target.address, database=place, statement_timeout=seconds, application=application) as found,
         foreseen(target.address, doing),
     ):
-        # The settings of a database being replaced (read-only, a time limit) must not keep us from our work.
-        found.execute("SET default_transaction_read_only = off")
+        # The settings of a database being replaced (read-only, time limits) must not keep us from our work.
+        found.execute(_UNHINDERED)
         if seconds is None:
             found.execute("SET statement_timeout = 0")
         yield found
+
+
+@contextmanager
+def in_clone(dsn: str, database: str) -> Iterator[Connection]:
+    """A session as the fingerprint wants it, whose errors become sentences; it may idle while others work."""
+    try:
+        with clone.connect(dsn, database) as found:
+            fingerprint_rows.prepare_session(found, _HOURS, _LOCK_SECONDS)
+            yield found
+    except psycopg.Error as error:
+        raise ForeseenError(
+            "replace.clone_lost",
+            f"The database {database} of the clone could not be read: {said(error)}.",
+            "Look whether the clone still runs; bring up another one if it does not.",
+            retry=True,
+        ) from None
 
 
 def rows(connection: Connection, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -63,19 +85,12 @@ def oid_of(connection: Connection, name: str) -> int | None:
     return int(found[0][0]) if found else None
 
 
-def in_transaction(connection: Connection) -> bool:
-    return connection.info.transaction_status is not pq.TransactionStatus.IDLE
-
-
 def run(connection: Connection, statement: str, *names: str) -> None:
     """A statement of ours with its names quoted: `run(c, "DROP DATABASE {}", name)`."""
     connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 def said(error: psycopg.Error) -> str:
-    """The server's own sentence on one line."""
-    return " ".join((error.diag.message_primary or str(error)).split())[:300]
-
-
-def said_by(failed: ForeseenError) -> str:
-    return failed.message[:600]
+    """The server's own sentence and its detail on one line."""
+    text = f"{error.diag.message_primary or error} {error.diag.message_detail or ''}"
+    return " ".join(text.split())[:300].rstrip(".")

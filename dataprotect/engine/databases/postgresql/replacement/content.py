@@ -23,7 +23,7 @@ from dataprotect.engine.databases.postgresql.fingerprint_model import (
     FingerprintOptions,
     TableContent,
 )
-from dataprotect.engine.databases.postgresql.replacement.access import rows
+from dataprotect.engine.databases.postgresql.replacement.access import in_clone, rows
 
 HOURS = 24 * 3600.0
 LOCK_SECONDS = 30.0
@@ -53,8 +53,7 @@ SAMPLED_OBJECTS = 200
 
 def read(dsn: str, database: str, reporter: Reporter) -> DatabaseContent:
     """Everything of one database of the clone: every table counted, rows sampled, sequences read."""
-    with clone.connect(dsn, database) as connection:
-        fingerprint_rows.prepare_session(connection, HOURS, LOCK_SECONDS)
+    with in_clone(dsn, database) as connection:
         known = fingerprint_sequences.sequences(connection)
         opened = Open(database, connection, known, fingerprint_sequences.values(connection, known))
         not_dumped = dict(rows(connection, _NOT_DUMPED))

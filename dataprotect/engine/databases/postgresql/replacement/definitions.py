@@ -17,12 +17,12 @@ from dataprotect.engine.command import CommandFailed
 from dataprotect.engine.databases.postgresql import comparison_schema, fingerprint_schema
 from dataprotect.engine.databases.postgresql.connection import Connection
 from dataprotect.engine.databases.postgresql.fingerprint_model import Lines
-from dataprotect.engine.databases.postgresql.replacement.access import said_by
 from dataprotect.engine.databases.postgresql.replacement.programs import Programs
 from dataprotect.engine.model import Check
 
 _HEADER = re.compile(r"-- Name: (.*); Type: (.*?); Schema: (.*?); Owner: (.*)")
 _NOISE = re.compile(r"(\\(un)?restrict |SET |SELECT pg_catalog\.set_config|--)")
+_SAID = 600
 _STABLE = ("constraints", "indexes", "triggers", "rules", "policies", "sequences", "extended statistics")
 """Categories of the fingerprint that name objects by name only, and that no extension fills."""
 
@@ -38,7 +38,7 @@ def dumped(
         expected = _read(source, programs, "expected.sql", reporter)
         found = _read(target, programs, "found.sql", reporter)
     except CommandFailed as failed:
-        return Check(name, False, "definitions that can be dumped", said_by(failed))
+        return Check(name, False, "definitions that can be dumped", failed.message[:_SAID])
     if not same_major:
         expected, found = ({key: dict.fromkeys(side[key], "") for key in side} for side in (expected, found))
     # A category that one side lacks has lost all its objects: it must not drop out of the comparison.

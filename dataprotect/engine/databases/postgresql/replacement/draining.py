@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import psycopg
 
@@ -54,30 +54,34 @@ class Drain:
     because that one holds the lock that every new connection needs.
     """
 
-    def __init__(self, target: ReplaceTarget, oids: Sequence[int]) -> None:
+    def __init__(self, connection: Connection, oids: Sequence[int]) -> None:
         self.ended = 0
-        self._target, self._oids = target, oids
+        self._connection, self._oids = connection, oids
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
 
-    def __enter__(self) -> Drain:
-        self._connecting = standing_in(self._target, "ending other sessions", seconds=30)
-        self._connection = self._connecting.__enter__()
-        try:
-            self.ended += end_sessions(self._connection, self._oids)
-        except BaseException:
-            self._connection.close()
-            raise
+    def start(self) -> None:
+        self.ended += end_sessions(self._connection, self._oids)
         self._thread.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def finish(self) -> None:
         self._stop.set()
         self._thread.join()
-        self._connection.close()
 
     def _run(self) -> None:
         """Should this fail, the rename fails for the sessions that are left, and says so."""
         with suppress(psycopg.Error, ForeseenError):
             while not self._stop.wait(_POLL):
                 self.ended += end_sessions(self._connection, self._oids)
+
+
+@contextmanager
+def draining(target: ReplaceTarget, oids: Sequence[int]) -> Iterator[Drain]:
+    """By a connection of its own. The block must deal with the errors of the other one itself."""
+    with standing_in(target, "swapping the databases", seconds=30) as connection:
+        drain = Drain(connection, oids)
+        drain.start()
+        try:
+            yield drain
+        finally:
+            drain.finish()

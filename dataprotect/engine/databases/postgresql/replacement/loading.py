@@ -11,7 +11,6 @@ from dataprotect.core import steps
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter
 from dataprotect.engine.command import CommandFailed
-from dataprotect.engine.databases.postgresql import clone
 from dataprotect.engine.databases.postgresql.connection import Connection
 from dataprotect.engine.databases.postgresql.replacement import (
     content,
@@ -22,7 +21,7 @@ from dataprotect.engine.databases.postgresql.replacement import (
     requirements,
     staged,
 )
-from dataprotect.engine.databases.postgresql.replacement.access import oid_of, one, standing_in
+from dataprotect.engine.databases.postgresql.replacement.access import in_clone, oid_of, one, standing_in
 from dataprotect.engine.databases.postgresql.replacement.programs import Programs
 from dataprotect.engine.databases.postgresql.replacement.properties import Properties
 from dataprotect.engine.databases.postgresql.replacement.requirements import Requirements
@@ -73,7 +72,7 @@ class Loading:
 
     def run(self) -> Loaded:
         """Raises what `replace.load` says; then nothing of it is left."""
-        with clone.connect(self.request.dsn, self.database) as source:
+        with in_clone(self.request.dsn, self.database) as source:
             needed = requirements.read(source)
             with standing_in(self.request.target, "loading beside the database in use") as connection:
                 self._refuse_used_names(connection)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import psycopg
-
 from dataprotect.core import validation
 from dataprotect.core.errors import ForeseenError, InvalidInput
-from dataprotect.engine.databases.postgresql import clone, server
+from dataprotect.engine.databases.postgresql import server
 from dataprotect.engine.databases.postgresql.connection import Connection
 from dataprotect.engine.databases.postgresql.connection_errors import where
 from dataprotect.engine.databases.postgresql.replacement import (
@@ -20,7 +18,7 @@ from dataprotect.engine.databases.postgresql.replacement import (
     requirements,
     space,
 )
-from dataprotect.engine.databases.postgresql.replacement.access import oid_of, said, standing_in
+from dataprotect.engine.databases.postgresql.replacement.access import in_clone, oid_of, standing_in
 from dataprotect.engine.databases.postgresql.replacement.requirements import Requirements
 from dataprotect.engine.model import Check
 from dataprotect.engine.replace_model import ReplaceRequest
@@ -63,10 +61,10 @@ def _clone(request: ReplaceRequest) -> tuple[Requirements | None, Check | None]:
     if not request.dsn:
         return None, Check(name, None, wanted, "there is no clone yet: what it needs is asked when there is")
     try:
-        with clone.connect(request.dsn, request.target.database) as source:
+        with in_clone(request.dsn, request.target.database) as source:
             return requirements.read(source), None
-    except psycopg.Error as error:
-        return None, Check(name, False, wanted, said(error))
+    except ForeseenError as error:
+        return None, Check(name, False, wanted, error.message)
 
 
 def _server(request: ReplaceRequest, connection: Connection, needed: Requirements | None) -> Iterator[Check]:
@@ -78,7 +76,7 @@ def _server(request: ReplaceRequest, connection: Connection, needed: Requirement
     yield _free_names(request, connection)
     if needed is None:
         return
-    with clone.connect(request.dsn, database) as source:
+    with in_clone(request.dsn, database) as source:
         carried = properties.read(connection if in_use else source, database)
         yield from preflight_fit.checks(request, connection, source, needed, carried)
     yield _programs(request, needed.shape.major, facts.major)

@@ -17,10 +17,11 @@ from psycopg import sql
 from dataprotect.core import clock, steps
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter
+from dataprotect.engine.databases.postgresql import comparison_probe
 from dataprotect.engine.databases.postgresql.connection import Connection
 from dataprotect.engine.databases.postgresql.replacement import names, properties, staged, standing
 from dataprotect.engine.databases.postgresql.replacement.access import oid_of, rows, run, said, standing_in
-from dataprotect.engine.databases.postgresql.replacement.draining import Drain, wait_for_quiet
+from dataprotect.engine.databases.postgresql.replacement.draining import draining, wait_for_quiet
 from dataprotect.engine.databases.postgresql.replacement.standing import Seen
 from dataprotect.engine.model import Check
 from dataprotect.engine.replace_model import Origin, ReplaceRequest, SwapOptions, Swapped
@@ -100,6 +101,7 @@ class _Swap:
     ) -> None:  # fmt: skip
         self._request, self._connection, self._exchange = request, connection, exchange
         self._options, self._reporter = options, reporter
+        self._terminated, self._said = 0, ""
 
     def run(self, prepare: Callable[[], None]) -> Swapped:
         """`prepare` makes the new one ready inside the transaction, when the old one is out of the way."""
@@ -112,32 +114,38 @@ class _Swap:
         self._reporter.checkpoint()
         steps.reached("replace.before_swap")
         self._reporter.phase("swap")
-        terminated, said_last = 0, ""
         for attempt in range(1, options.attempts + 1):
-            try:
-                with Drain(self._request.target, exchange.oids) as drain:
-                    lock_seconds = self._exchange_names(prepare)
-            except _BUSY as error:
-                terminated, said_last = terminated + drain.ended, said(error)
-                self._reporter.note(f"Attempt {attempt} to swap found it in use: {said_last}.")
-                self._reporter.checkpoint()
-                time.sleep(_PAUSE * attempt)
-                continue
-            steps.reached("replace.swapped")
-            return Swapped(
-                at=clock.now(),
-                lock_seconds=lock_seconds,
-                drain_seconds=drained,
-                attempts=attempt,
-                terminated=terminated + drain.ended,
-                checks=self._look(),
-            )
+            lock_seconds = self._attempt(prepare)
+            if lock_seconds is not None:
+                steps.reached("replace.swapped")
+                return Swapped(
+                    at=clock.now(),
+                    lock_seconds=lock_seconds,
+                    drain_seconds=drained,
+                    attempts=attempt,
+                    terminated=self._terminated,
+                    checks=self._look(),
+                )
+            self._reporter.note(f"Attempt {attempt} to swap found it in use: {self._said}.")
+            self._reporter.checkpoint()
+            time.sleep(_PAUSE * attempt)
         raise ForeseenError(
             "replace.busy",
-            f"{exchange.database} could not be had alone in {options.attempts} attempts: {said_last}.",
+            f"{exchange.database} could not be had alone in {options.attempts} attempts: {self._said}.",
             "Nothing was changed. End what holds it (look at pg_stat_activity and pg_locks), then try again.",
             retry=True,
         )
+
+    def _attempt(self, prepare: Callable[[], None]) -> float | None:
+        """Seconds the lock was held or waited for; None when it could not be had."""
+        with draining(self._request.target, self._exchange.oids) as drain:
+            try:
+                return self._exchange_names(prepare)
+            except _BUSY as error:
+                self._said = said(error)
+                return None
+            finally:
+                self._terminated += drain.ended
 
     def _exchange_names(self, prepare: Callable[[], None]) -> float:
         """Seconds from asking for the lock until the commit."""
@@ -181,7 +189,7 @@ class _Swap:
             )
 
     def _look(self) -> tuple[Check, ...]:
-        """By a new connection, as a client would come."""
+        """By a new connection, as a client would come; with a write that is taken back."""
         name, wanted = self._exchange.database, str(self._exchange.into)
         if self._exchange.into is None:
             there = oid_of(self._connection, name) is not None
@@ -192,9 +200,12 @@ class _Swap:
                 self._request.target, "entering the database", database=name, seconds=30
             ) as connection:
                 found = rows(connection, query)[0][0]
+                answers = Check(
+                    f"{name} after the swap", found == wanted, f"database {wanted} answers", found
+                )
+                return answers, comparison_probe.write_probe(name, connection)
         except ForeseenError as error:
             return (Check(f"{name} after the swap", False, f"database {wanted} answers", error.message),)
-        return (Check(f"{name} after the swap", found == wanted, f"database {wanted} answers", found),)
 
 
 def _require(connection: Connection, origin: Origin, place: str, code: str) -> Seen:

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 import psycopg
 
-from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter
 from dataprotect.engine.databases.postgresql import (
-    clone,
     comparison_probe,
     comparison_rows,
     comparison_sequences,
@@ -26,7 +24,13 @@ from dataprotect.engine.databases.postgresql.replacement import (
     smoke,
     staged,
 )
-from dataprotect.engine.databases.postgresql.replacement.access import oid_of, rows, said, standing_in
+from dataprotect.engine.databases.postgresql.replacement.access import (
+    in_clone,
+    oid_of,
+    rows,
+    said,
+    standing_in,
+)
 from dataprotect.engine.model import Check
 from dataprotect.engine.replace_model import ReplaceRequest
 
@@ -41,7 +45,7 @@ def validate(request: ReplaceRequest, reporter: Reporter) -> Iterator[Check]:
         yield there
         if not there.passed:
             return
-        with clone.connect(request.dsn, database) as source:
+        with in_clone(request.dsn, database) as source:
             yield _carried(beside, source, database, name)
             yield from _definitions(request, source, name, reporter)
     expected = content.read(request.dsn, database, reporter)
@@ -49,7 +53,7 @@ def validate(request: ReplaceRequest, reporter: Reporter) -> Iterator[Check]:
         fingerprint_rows.prepare_session(found, content.HOURS, content.LOCK_SECONDS)
         yield from comparison_rows.checks(expected, found, Drift(), reporter)
         yield from comparison_sequences.checks(expected, found)
-        with clone.connect(request.dsn, database) as source:
+        with in_clone(request.dsn, database) as source:
             yield _large_objects(database, source, found)
         reporter.checkpoint()
         yield comparison_probe.write_probe(name, found)
@@ -84,8 +88,7 @@ def _definitions(
     database, address = request.target.database, request.target.address
     with standing_in(request.target, "reading the definitions", database=name) as target:
         majors = [each.info.server_version // 10000 for each in (source, target)]
-        for each in (source, target):
-            fingerprint_rows.prepare_session(each, content.HOURS, content.LOCK_SECONDS)
+        fingerprint_rows.prepare_session(target, content.HOURS, content.LOCK_SECONDS)
         same = majors[0] == majors[1]
         yield definitions.catalogued(database, source, target, same)
     with programs.at_work(request, programs.find(request, *majors)) as at_work:
@@ -100,12 +103,6 @@ def _large_objects(database: str, source: Connection, found: Connection) -> Chec
         expected, there = content.large_objects(source), content.large_objects(found)
     except psycopg.errors.InsufficientPrivilege as error:
         return Check(name, None, "the same content", f"not compared: {said(error)}")
-    except psycopg.Error as error:
-        raise ForeseenError(
-            "replace.large_objects",
-            f"The large objects of {database} could not be compared: {said(error)}.",
-            "Read what the server's log says about it.",
-        ) from None
     wrong = sorted(
         number for number in expected.keys() | there.keys() if expected.get(number) != there.get(number)
     )
