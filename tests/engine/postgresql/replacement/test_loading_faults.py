@@ -214,6 +214,36 @@ def test_a_missing_extension_is_named(tiny: Stage) -> None:
         hidden.rename(control)
 
 
+def test_somebody_elses_database_by_the_same_name_is_never_dropped(tiny: Stage) -> None:
+    """Told by its note, or by its being empty: a run may die before it wrote one."""
+    request = tiny.request("tiny")
+    origin = replace.origin(request)
+    name = replace.names("tiny", request.restore_id).staged
+    with tiny.server.connect() as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    with tiny.server.connect(name) as connection:
+        connection.execute("CREATE TABLE precious (i int)")
+        for _ in ("not empty", "no note"):
+            assert check(request, "names of the copies").passed is False
+            with pytest.raises(ForeseenError) as refused_load:
+                replace.load(request)
+            assert refused_load.value.code == "replace.name_taken"
+            with pytest.raises(ForeseenError) as refused_drop:
+                replace.discard(request, origin, "staged")
+            assert refused_drop.value.code == "replace.in_use"
+            connection.execute(f"COMMENT ON DATABASE {name} IS 'mine'")
+            connection.execute("DROP TABLE IF EXISTS precious")
+        connection.execute(f"COMMENT ON DATABASE {name} IS NULL")
+    replace.load(request)
+    assert replace.discard(request, origin, "staged") > 0
+
+
+def test_a_clone_that_is_gone_is_said(tiny: Stage) -> None:
+    request = tiny.request("tiny", dsn="host=/nonexistent port=5432 user=postgres")
+    assert check(request, "clone answers").passed is False
+    assert refused(tiny, request, "replace.clone_lost").retry
+
+
 def test_a_missing_tablespace_is_named(tiny: Stage) -> None:
     with tiny.server.connect() as connection:
         connection.execute("ALTER TABLESPACE shop_archive RENAME TO elsewhere")

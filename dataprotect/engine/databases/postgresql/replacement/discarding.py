@@ -19,7 +19,10 @@ def discard(request: ReplaceRequest, origin: Origin, leftover: Leftover) -> int:
         found: Found | None = getattr(seen, leftover)
         if found is None:
             return 0
-        if reason := _not_to_be_dropped(origin, seen, leftover):
+        reason = _not_to_be_dropped(origin, seen, leftover)
+        if leftover == "staged" and reason is None:
+            reason = staged.foreign(connection, request.target, name, origin.restore_id)
+        if reason is not None:
             raise ForeseenError(
                 "replace.in_use",
                 f"{name} is not dropped: {reason}.",

@@ -76,7 +76,7 @@ class Loading:
             needed = requirements.read(source)
             with standing_in(self.request.target, "loading beside the database in use") as connection:
                 self._refuse_used_names(connection)
-                staged.drop(connection, self.staged)
+                staged.drop_leftover(connection, self.request.target, self.staged, self.request.restore_id)
                 steps.reached("replace.before_load")
                 self._in_use = oid_of(connection, self.database) is not None
                 wanted = properties.read(connection if self._in_use else source, self.database)
@@ -115,8 +115,8 @@ class Loading:
         )
 
     def _refuse_used_names(self, connection: Connection) -> None:
-        for name in (names.of(self.database, self.request.restore_id).kept,
-                     names.of(self.database, self.request.restore_id).undone):  # fmt: skip
+        called = names.of(self.database, self.request.restore_id)
+        for name in (called.kept, called.undone):
             if oid_of(connection, name) is not None:
                 raise ForeseenError(
                     "replace.name_taken",

@@ -17,6 +17,7 @@ from dataprotect.engine.databases.postgresql.replacement import (
     properties,
     requirements,
     space,
+    staged,
 )
 from dataprotect.engine.databases.postgresql.replacement.access import in_clone, oid_of, standing_in
 from dataprotect.engine.databases.postgresql.replacement.requirements import Requirements
@@ -92,9 +93,14 @@ def _not_standby(in_recovery: bool) -> Check:
 def _free_names(request: ReplaceRequest, connection: Connection) -> Check:
     """A staged one of a dead run is not in the way: `load` starts over."""
     called = names.of(request.target.database, request.restore_id)
-    taken = [name for name in (called.kept, called.undone) if oid_of(connection, name) is not None]
-    there = f"{', '.join(taken)} is there already" if taken else "free"
-    return Check("names of the copies", not taken, f"{called.kept}, {called.undone}", there)
+    taken = [
+        f"{name} is there already" for name in (called.kept, called.undone)
+        if oid_of(connection, name) is not None
+    ]  # fmt: skip
+    if reason := staged.foreign(connection, request.target, called.staged, request.restore_id):
+        taken.append(f"{called.staged} is there already, and {reason}")
+    wanted = f"{called.staged}, {called.kept}, {called.undone}"
+    return Check("names of the copies", not taken, wanted, "; ".join(taken) or "free")
 
 
 def _programs(request: ReplaceRequest, clone_major: int, target_major: int) -> Check:

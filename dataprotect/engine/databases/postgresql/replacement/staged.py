@@ -11,10 +11,16 @@ from dataprotect.core import steps
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine.databases.postgresql.connection import Connection
 from dataprotect.engine.databases.postgresql.replacement import messages, properties
-from dataprotect.engine.databases.postgresql.replacement.access import oid_of, rows, run, said
+from dataprotect.engine.databases.postgresql.replacement.access import oid_of, rows, run, said, standing_in
 from dataprotect.engine.databases.postgresql.replacement.properties import Properties
 from dataprotect.engine.databases.postgresql.replacement.requirements import Shape
+from dataprotect.engine.replace_model import ReplaceTarget
 
+_COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
+_ANYTHING = """
+SELECT 1 FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+UNION ALL SELECT 1 FROM pg_largeobject_metadata LIMIT 1
+"""
 _PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 
 
@@ -22,6 +28,11 @@ def note(restore_id: str, complete: bool) -> str:
     """The comment's first line, by which people, and a run that was resumed, know it."""
     what = "loaded, not in use" if complete else "being loaded"
     return f"DataProtect restore {restore_id}: {what}"
+
+
+def comment_of(connection: Connection, name: str) -> str | None:
+    found = rows(connection, _COMMENT, name)
+    return found[0][0] if found else None
 
 
 def is_complete(comment: str | None, restore_id: str) -> bool:
@@ -77,6 +88,32 @@ def drop(connection: Connection, name: str) -> None:
     """End whatever still works in it, and drop it. Nothing happens when it is not there."""
     if oid_of(connection, name) is not None:
         run(connection, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+def drop_leftover(connection: Connection, target: ReplaceTarget, name: str, restore_id: str) -> None:
+    """What a dead run left of the staged database. Raises `replace.name_taken` when it is somebody else's."""
+    if (reason := foreign(connection, target, name, restore_id)) is not None:
+        raise ForeseenError(
+            "replace.name_taken",
+            f"There is a database {name} already, and {reason}.",
+            "Rename or drop it yourself, or use another restore id; nothing was changed.",
+        )
+    drop(connection, name)
+
+
+def foreign(connection: Connection, target: ReplaceTarget, name: str, restore_id: str) -> str | None:
+    """Why a database by the staged one's name is not ours; None when it is, or when there is none.
+
+    A run can die before it wrote its note: what has none and is empty is taken for ours.
+    """
+    comment = comment_of(connection, name)
+    notes = (note(restore_id, complete=False), note(restore_id, complete=True))
+    if oid_of(connection, name) is None or (comment or "").partition("\n")[0] in notes:
+        return None
+    if comment:
+        return "it carries no note of this restore"
+    with standing_in(target, "looking into a database of that name", database=name, seconds=60) as inside:
+        return "it is not empty" if rows(inside, _ANYTHING) else None
 
 
 def create_roles(connection: Connection, needed: dict[str, bool], wanted: bool) -> tuple[str, ...]:

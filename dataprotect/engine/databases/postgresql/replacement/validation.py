@@ -27,7 +27,6 @@ from dataprotect.engine.databases.postgresql.replacement import (
 from dataprotect.engine.databases.postgresql.replacement.access import (
     in_clone,
     oid_of,
-    rows,
     said,
     standing_in,
 )
@@ -62,10 +61,10 @@ def validate(request: ReplaceRequest, reporter: Reporter) -> Iterator[Check]:
 
 def _complete(connection: Connection, name: str, restore_id: str) -> Check:
     wanted = staged.note(restore_id, complete=True)
-    query = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
-    found = rows(connection, query, name)
-    comment = found[0][0] if found else None
-    text = (comment or "no note on it").partition("\n")[0] if found else f"there is no database {name}"
+    if oid_of(connection, name) is None:
+        return Check("staged database", False, wanted, f"there is no database {name}")
+    comment = staged.comment_of(connection, name)
+    text = (comment or "no note on it").partition("\n")[0]
     return Check("staged database", staged.is_complete(comment, restore_id), wanted, text)
 
 
