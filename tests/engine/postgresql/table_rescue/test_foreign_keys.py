@@ -158,6 +158,25 @@ def test_in_replica_mode_a_missing_parent_is_still_found(two: MakeTwo) -> None:
     assert rows(both.live, "staff") == []
 
 
+@pytest.mark.parametrize("trigger", [False, True])
+def test_a_parent_left_out_takes_the_whole_back(two: MakeTwo, trigger: bool) -> None:
+    """The customer's place is taken, so the orders have nobody to refer to: nothing is half done."""
+    noisy = [statement.replace("ON staff", "ON orders") for statement in _NOISY] if trigger else []
+    both = two(*_shop(), *noisy)
+    both.live.execute("SET session_replication_role = replica")
+    both.live.execute("DELETE FROM orders WHERE customer = 3")
+    both.live.execute("DELETE FROM customers WHERE id = 3")
+    both.live.execute("INSERT INTO customers VALUES (33, 'c3')")
+    before = rows(both.live, "customers"), rows(both.live, "orders")
+
+    with pytest.raises(ForeseenError) as refused:
+        both.rescue("merge", "customers", "orders")
+
+    expected = "table_rescue.not_verified" if trigger else "table_rescue.foreign_keys"
+    assert refused.value.code == expected and "orders_customer_fkey" in refused.value.message
+    assert (rows(both.live, "customers"), rows(both.live, "orders")) == before
+
+
 def test_keys_over_several_columns_and_partitions(two: MakeTwo) -> None:
     both = two(
         "CREATE TABLE shops (region text, id int, PRIMARY KEY (region, id)) PARTITION BY LIST (region)",

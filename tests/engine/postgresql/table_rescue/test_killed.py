@@ -24,6 +24,12 @@ one_server = pytest.mark.parametrize("postgres", ["postgres17"], indirect=True)
 
 
 def _run(both: Two, do: str, *step: str, mode: str = "replace") -> subprocess.CompletedProcess[str]:
+    worker = _start(both, do, *step, mode=mode)
+    out, said = worker.communicate(both.server.password + "\n")
+    return subprocess.CompletedProcess(worker.args, worker.returncode, out, said)
+
+
+def _start(both: Two, do: str, *step: str, mode: str) -> subprocess.Popen[str]:
     server = both.server
     asked = {
         "do": do, "mode": mode, "tables": ["t"], "port": server.port, "live": f"{both.name}_live",
@@ -31,9 +37,9 @@ def _run(both: Two, do: str, *step: str, mode: str = "replace") -> subprocess.Co
         "dsn": f"host={server.folder} port={server.port} user=postgres dbname=postgres",
     }  # fmt: skip
     program = "tests.engine.postgresql.table_rescue.killed_rescue"
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", program, json.dumps(asked), *(f"table_rescue.{each}" for each in step)],
-        input=server.password + "\n", capture_output=True, text=True, check=False,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
@@ -105,6 +111,36 @@ def test_a_server_killed_while_it_commits_has_all_or_nothing(
     assert getattr(lost.value, "code", "") == "connection.lost"
     assert (_settled(both), rows(both.live, "t")) == ("none", [])
     assert both.rescue("merge", "t").tables[0].inserted == 50
+
+
+@one_server
+def test_a_worker_killed_during_a_long_statement_leaves_no_locks(two: MakeTwo) -> None:
+    """The server is busy and would not look at its connection for minutes by itself."""
+    both = two(
+        "CREATE TABLE t (id int PRIMARY KEY, n int)",
+        "INSERT INTO t VALUES (1, 1)",
+        "CREATE FUNCTION slow() RETURNS bool LANGUAGE plpgsql AS "
+        "'BEGIN PERFORM pg_sleep(600); RETURN true; END'",
+    )
+    both.live.execute("DELETE FROM t")
+    both.live.execute("ALTER TABLE t ADD CHECK (slow())")
+    worker = _start(both, "rescue", mode="merge")
+    assert worker.stdin is not None
+    worker.stdin.write(both.server.password + "\n")
+    worker.stdin.flush()
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    )
+    deadline = time.monotonic() + PATIENCE
+    while both.live.execute(query).fetchone() == (0,):
+        assert worker.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+
+    worker.kill()
+    worker.communicate()
+
+    assert (_settled(both), rows(both.live, "t")) == ("none", [])
+    assert both.live.execute(query).fetchone() == (0,)
 
 
 @one_server

@@ -138,6 +138,46 @@ def test_rows_changed_between_comparison_and_writing_are_kept_as_they_were(
     assert both.live.execute(query).fetchall() == [(1, "wrong again"), (3, "wrong")]
 
 
+def _refused_in_time(both: Two, statement: str) -> str:
+    """Another session's write, and how it ended: the rows are held."""
+    with both.connect() as other:
+        other.execute("SET lock_timeout = '100ms'")
+        try:
+            other.execute(statement)
+        except psycopg.errors.LockNotAvailable:
+            return "held"
+        return "written"
+
+
+def test_rows_about_to_be_overwritten_are_held_until_the_end(two: MakeTwo, on_step: OnStep) -> None:
+    both = two(*SHOP)
+    both.live.execute("UPDATE orders SET state = 'wrong' WHERE id = 1")
+    met: list[str] = []
+    change = "UPDATE orders SET state = 'other' WHERE id = 1"
+    chosen = dict.fromkeys(both.request("rows", "orders").tables, (("1",),))
+
+    on_step("table_rescue.kept", lambda: met.append(_refused_in_time(both, change)))
+    both.rescue("rows", "orders", rows=chosen)
+    on_step("table_rescue.undo.staged", lambda: met.append(_refused_in_time(both, change)))
+    both.undo()
+
+    assert met == ["held", "held"]
+    assert both.live.execute("SELECT state FROM orders WHERE id = 1").fetchone() == ("wrong",)
+
+
+def test_in_replica_mode_the_rows_referred_to_are_held(two: MakeTwo, on_step: OnStep) -> None:
+    """The server's own check would do so; without it a customer could go before we commit."""
+    both = two(*SHOP)
+    both.live.execute("DELETE FROM orders")
+    met: list[str] = []
+    delete = "DELETE FROM customers WHERE id = 7"
+    on_step("table_rescue.before_commit", lambda: met.append(_refused_in_time(both, delete)))
+
+    result = both.rescue("merge", "orders")
+
+    assert "replica mode" in result.notes[0] and met == ["held"]
+
+
 def test_replace_holds_writers_off_and_lets_readers_through(two: MakeTwo, on_step: OnStep) -> None:
     both = two(*SHOP)
     both.live.execute("UPDATE orders SET state = 'wrong'")
