@@ -200,7 +200,7 @@ class RescueResult:
     undo_schema: str
     seconds: float
     timings: Mapping[str, float] = field(default_factory=dict)
-    """Seconds per part: compare, load, apply, verify, commit."""
+    """Seconds per part: compare, load, apply, verify."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,6 @@ def test_a_user_that_does_not_see_every_row_is_refused(two: MakeTwo) -> None:
 
     assert result.tables[0].inserted == 3 and failed(result) == []
     assert rows(both.live, "t") == rows(both.then, "t")
-    both.live.execute("DROP SCHEMA dataprotect_undo_r1 CASCADE")
-    both.live.execute(f"DROP OWNED BY {blind}, {seeing}")
 
 
 def test_lacking_rights_are_all_named_before(two: MakeTwo) -> None:
@@ -51,7 +49,6 @@ def test_lacking_rights_are_all_named_before(two: MakeTwo) -> None:
     assert {check.name for check in facts.checks if check.passed is False} == {
         "rights in the database", "rights in the schema",
     }  # fmt: skip
-    both.live.execute(f"DROP OWNED BY {poor}")
 
 
 def test_a_copy_is_no_way_around_the_rights_of_the_table(two: MakeTwo) -> None:
@@ -64,8 +61,6 @@ def test_a_copy_is_no_way_around_the_rights_of_the_table(two: MakeTwo) -> None:
     query = """SELECT relrowsecurity, has_table_privilege(%s, oid, 'SELECT') FROM pg_class
         WHERE relname = 't__restore_r1'"""
     assert both.live.execute(query, [reader]).fetchone() == (True, False)
-    both.live.execute(f"DROP OWNED BY {reader}")
-    both.live.execute("ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM PUBLIC")
 
 
 def test_a_server_that_does_not_write_is_refused(two: MakeTwo) -> None:

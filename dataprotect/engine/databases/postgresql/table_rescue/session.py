@@ -30,6 +30,12 @@ SELECT substr(setting, 13) FROM pg_db_role_setting, unnest(setconfig) AS setting
 WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND setting LIKE 'search_path=%'
 """
+_AT_WORK = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+    AND classid = %s::oid AND objid = %s::oid
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+"""How the server shows the lock of `lock_number`: its upper and lower half, and 1 for a single number."""
 
 
 def open_source(source: RescueSource) -> Connection:
@@ -161,6 +167,13 @@ def take(connection: Connection, restore_id: str) -> None:
             "Wait until it has ended, then ask how it stands.",
             retry=True,
         )
+
+
+def at_work(connection: Connection, restore_id: str) -> bool:
+    """Whether a session is at work on it. Takes no lock: asking never stands in the way of working."""
+    high, low = divmod(lock_number(restore_id) % (1 << 64), 1 << 32)
+    row = connection.execute(_AT_WORK.encode(), [high, low]).fetchone()
+    return bool(row and row[0])
 
 
 @contextmanager

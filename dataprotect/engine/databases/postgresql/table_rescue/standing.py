@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from psycopg import sql
-
-from dataprotect.engine.databases.postgresql.connection import Connection
 from dataprotect.engine.databases.postgresql.table_rescue import session, undo_record
-from dataprotect.engine.databases.postgresql.table_rescue.catalog import one
 from dataprotect.engine.table_rescue_model import RescueTarget, Standing
 
 _STATEMENT_SECONDS = 60.0
@@ -16,7 +12,7 @@ def standing(target: RescueTarget, restore_id: str) -> Standing:
     undo_record.check_restore_id(restore_id)
     doing = session.explained(target, "it was asked how a rescue stands")
     with session.open_target(target, _STATEMENT_SECONDS) as connection, doing, connection.transaction():
-        if not _free(connection, restore_id):
+        if session.at_work(connection, restore_id):
             return Standing("running")
         record = undo_record.read(connection, restore_id)
         if record is None:
@@ -38,8 +34,3 @@ def forget_undo(target: RescueTarget, restore_id: str, lock_seconds: float) -> b
             return False
         undo_record.drop(connection, restore_id)
         return True
-
-
-def _free(connection: Connection, restore_id: str) -> bool:
-    number = sql.Literal(session.lock_number(restore_id))
-    return bool(one(connection, sql.SQL("SELECT pg_try_advisory_xact_lock({})").format(number))[0])
