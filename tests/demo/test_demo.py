@@ -57,9 +57,28 @@ def test_everything_is_proved_and_said_in_json(first: RunningDemo) -> None:
     assert 0 < summary["restore"]["rto_seconds"] < summary["seconds"]
 
 
+def test_changes_and_log_are_kept_while_somebody_works(first: RunningDemo) -> None:
+    summary = first.summary()
+    assert summary["policy"]["name"] == "standard" and summary["policy"]["next_runs"]
+    assert summary["streaming"]["position"]
+    assert summary["load"]["rows_written"] > 0
+    full, differential, incremental = (summary[name] for name in ("backup", "differential", "incremental"))
+    assert (differential["type"], differential["base_id"]) == ("differential", full["backup_id"])
+    assert (incremental["type"], incremental["base_id"]) == ("incremental", differential["backup_id"])
+    assert incremental["bytes_stored"] < full["bytes_stored"]
+
+
+def test_the_instant_before_the_accident_has_every_row(first: RunningDemo) -> None:
+    accident = first.summary()["accident"]
+    assert accident["rows_before"] > 1000
+    assert accident["rows_in_clone"] == accident["rows_before"] and accident["digests_equal"] is True
+    assert accident["rows_live"] < accident["rows_before"] <= accident["rows_deleted"]
+    assert accident["reached_at"] < accident["instant"]
+
+
 def test_each_proof_is_printed(first: RunningDemo) -> None:
     proofs = [line for line in first.lines if line.strip().startswith("proved:")]
-    assert len(proofs) == 7, first.text
+    assert len(proofs) == 13, first.text
     assert not [line for line in first.lines if "FAILED" in line or "Traceback" in line]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from catalog.demo import evidence
-from catalog.demo.story import Story
+from restores.demo import evidence
+from restores.demo.story import Story
 
 
 def check(name: str, passed: bool | None, found: str = "", expected: str = "") -> dict[str, Any]:

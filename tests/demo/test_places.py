@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from catalog.demo.places import choose_place
-from catalog.demo.server import free_port
-from catalog.demo.story import amount, counted, tally
 from dataprotect.core.errors import ForeseenError
+from restores.demo.places import choose_place
+from restores.demo.server import free_port
+from restores.demo.story import amount, counted, tally
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs servers as somebody else")
 

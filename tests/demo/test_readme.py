@@ -123,7 +123,7 @@ def test_every_document_the_readme_names_is_there() -> None:
 
 def test_the_rights_in_the_readme_are_the_ones_the_demo_gives() -> None:
     """The demo proves on every run that they are enough."""
-    from catalog.demo.contents import BACKUP_USER_RIGHTS
+    from restores.demo.contents import BACKUP_USER_RIGHTS
 
     sql = " ".join(" ".join(blocks("sql")).split())
     for statement in BACKUP_USER_RIGHTS[1:]:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from catalog.demo.story import Story, amount
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops.models import Job
 from dataprotect.ops.queue import result_of
+from restores.demo.story import Story, amount
 
 PATIENCE_SECONDS = 1800.0
 START_SECONDS = 120.0

@@ -1,17 +1,10 @@
-"""Probe, backup, read-back, decoding, restore test: each a job that a worker does, each told with figures."""
+"""Probe, full backup, read-back, decoding, restore test: jobs of the workers, each told with figures."""
 
 from __future__ import annotations
 
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from catalog.demo import evidence
-from catalog.demo.jobs import follow
-from catalog.demo.registration import registrar
-from catalog.demo.story import Story, amount, tally, took
 from catalog.models import Backup, Instance
 from catalog.services.backup_start import backup_start
 from catalog.services.instance_probe import instance_probe_start
@@ -19,30 +12,19 @@ from catalog.services.verification_start import verification_start
 from catalog.states import VerificationLevel
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.wording import counted
-from dataprotect.ops.services.audit_proof import audit_prove
+from restores.demo import evidence
+from restores.demo.jobs import follow
+from restores.demo.registration import registrar
+from restores.demo.scene import Scene
+from restores.demo.story import Story, amount, tally, took
 
 Check = Callable[[], None]
-PAGE_SECONDS = 60.0
+TITLE = "A full backup, proved by the workers through the queue"
 
 
-def wait_for_page(url: str, check: Check) -> float:
-    """Seconds until the page answered 200. Raises `demo.page`, or what `check` raises."""
-    began = time.monotonic()
-    while time.monotonic() - began < PAGE_SECONDS:
-        check()
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  our own http address
-                if answer.status == 200:
-                    return time.monotonic() - began
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise ForeseenError(
-        "demo.page", f"{url} did not answer within {PAGE_SECONDS:.0f} s.", "Read logs/web.log in the home."
-    )
-
-
-def prove_everything(instance: Instance, story: Story, check: Check) -> dict[str, Any]:
-    """`{"probe", "backup", "checksum", "decode", "restore"}` for the summary; raises at the first failure."""
+def run(scene: Scene) -> dict[str, Any]:
+    """`{"probe", "backup", "checksum", "decode", "restore"}`; raises at the first failure."""
+    instance, story, check = scene.instance, scene.story, scene.check
     found: dict[str, Any] = {"probe": _probe(instance, story, check)}
     found["backup"] = result = _backup(instance, story, check)
     backup = Backup.objects.get(backup_id=result["backup_id"])
@@ -52,21 +34,7 @@ def prove_everything(instance: Instance, story: Story, check: Check) -> dict[str
     backup.refresh_from_db()
     found["backup"]["state"] = backup.state
     story.say(f"The backup has earned the word “{backup.get_state_display().lower()}”.")
-    found["audit"] = _audit(story)
     return found
-
-
-def _audit(story: Story) -> dict[str, Any]:
-    """The chain of everything that happened here, from the first event on."""
-    proof = audit_prove()
-    if not proof.passed:
-        raise ForeseenError(
-            "demo.audit",
-            f"The audit chain is broken at event {proof.broken_at}: {proof.reason}.",
-            "Run: manage.py verify_audit",
-        )
-    story.proof(f"the audit chain is whole: {counted(proof.events, 'event')}, each sealed by the next")
-    return {"passed": True, "events": proof.events}
 
 
 def _probe(instance: Instance, story: Story, check: Check) -> dict[str, Any]:

@@ -11,17 +11,22 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 
-from catalog.demo import contents, proofs
-from catalog.demo.jobs import cancel_everything
-from catalog.demo.people import Person, people_ensure
-from catalog.demo.places import choose_place
-from catalog.demo.registration import instance_ensure, refuse_a_home_in_use, repository_ensure
-from catalog.demo.server import DemoServer, free_port
-from catalog.demo.story import Story, amount
+from catalog.models import Instance
 from catalog.services.access import terminal_operator
 from catalog.services.keyring import keyring_ensure, keyring_path
 from dataprotect.core.wording import counted
 from dataprotect.ops import serving
+from restores.demo import contents
+from restores.demo.clones import drop_clones
+from restores.demo.jobs import cancel_everything
+from restores.demo.page import wait_for_page
+from restores.demo.people import Person, people_ensure
+from restores.demo.places import choose_place
+from restores.demo.registration import instance_ensure, refuse_a_home_in_use, repository_ensure
+from restores.demo.scene import Scene
+from restores.demo.server import DemoServer, free_port
+from restores.demo.stages import STAGES
+from restores.demo.story import Story, amount
 
 PREFERRED_PORT = 8000
 INVENTORY = (
@@ -41,6 +46,7 @@ class Demo:
     supervisor: serving.Supervisor | None = None
     people: list[Person] = field(default_factory=list)
     address: str = ""
+    ends: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     summary: dict[str, Any] = field(default_factory=dict)
 
     def prove(self) -> None:
@@ -50,8 +56,10 @@ class Demo:
         self._home()
         server = self._server()
         self._people()
+        instance = self._register(server)
+        drop_clones()
         self._serve()
-        self._protect(server)
+        self._play(server, instance)
         self.summary = {
             "proved": True, "seconds": round(time.monotonic() - began, 1), "address": self.address,
             "home": str(settings.DATAPROTECT_HOME), **self.summary,
@@ -64,14 +72,16 @@ class Demo:
         self.supervisor.watch()
 
     def close(self) -> None:
-        """Running jobs first, so that a clone is not left without its worker; then the processes, whatever
-        went wrong before.
+        """Running jobs first, so that nothing is left half done; then the load, the processes, the clones
+        that stand, and the server, whatever went wrong before.
         """
         with contextlib.ExitStack() as ends:
             if self.server is not None:
                 ends.callback(self.server.stop)
             if self.supervisor is not None:
+                ends.callback(drop_clones)
                 ends.callback(self.supervisor.stop)
+                ends.push(self.ends.pop_all())
                 cancel_everything()
 
     def _home(self) -> None:
@@ -121,25 +131,34 @@ class Demo:
             self.story.say("One person per role. These passwords are shown once and kept nowhere readable:")
             self._show_people()
 
-    def _serve(self) -> None:
-        listen = f"127.0.0.1:{free_port(PREFERRED_PORT)}"
-        plain = {"BEHIND_TLS": "false"}
-        self.story.chapter("Pages and workers")
-        self.supervisor = serving.Supervisor([serving.web(listen, plain), serving.workers(plain)])
-        self.supervisor.start()
-        self.address = f"http://{listen}/"
-        seconds = proofs.wait_for_page(f"{self.address}login/", self.supervisor.check)
-        self.story.proof(f"the sign-in page answers at {self.address} ({seconds:.1f} s after the start)")
-
-    def _protect(self, server: DemoServer) -> None:
-        assert self.supervisor is not None  # noqa: S101
-        self.story.chapter("Protection, done by the workers through the queue")
+    def _register(self, server: DemoServer) -> Instance:
+        """Before anything serves: the collector must not try the port and the password of the last run."""
+        self.story.chapter("What is protected, and where it is stored")
         password = contents.give_backup_user(server)
         repository = repository_ensure(server)
         instance = instance_ensure(server, repository, password)
         self.story.fact("repository", repository.url)
         self.story.fact("instance", f"{instance.name}, read by the user {instance.user}, who is no superuser")
-        self.summary |= proofs.prove_everything(instance, self.story, self.supervisor.check)
+        return instance
+
+    def _serve(self) -> None:
+        listen = f"127.0.0.1:{free_port(PREFERRED_PORT)}"
+        plain = {"BEHIND_TLS": "false"}
+        self.story.chapter("Pages, workers and the log collector")
+        self.supervisor = serving.Supervisor(
+            [serving.web(listen, plain), serving.workers(plain), serving.collector(plain)]
+        )
+        self.supervisor.start()
+        self.address = f"http://{listen}/"
+        seconds = wait_for_page(f"{self.address}login/", self.supervisor.check)
+        self.story.proof(f"the sign-in page answers at {self.address} ({seconds:.1f} s after the start)")
+
+    def _play(self, server: DemoServer, instance: Instance) -> None:
+        assert self.supervisor is not None  # noqa: S101
+        scene = Scene(self.story, server, instance, self.supervisor.check, self.ends, self.summary)
+        for stage in STAGES:
+            self.story.chapter(stage.title)
+            self.summary |= stage.run(scene)
 
     def _show_people(self) -> None:
         rows = [

@@ -5,9 +5,6 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 
 from catalog import roles
-from catalog.demo.contents import BACKUP_USER
-from catalog.demo.people import REGISTRAR
-from catalog.demo.server import DemoServer
 from catalog.models import Instance, Repository
 from catalog.services.instance_access import instance_access_grant
 from catalog.services.instance_add import instance_add
@@ -16,6 +13,9 @@ from catalog.services.repository_add import repository_add
 from catalog.states import Environment
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.secrets import Secret
+from restores.demo.contents import BACKUP_USER
+from restores.demo.people import REGISTRAR
+from restores.demo.server import DemoServer
 
 REPOSITORY = "demo"
 INSTANCE = "demo-shop"

@@ -1,4 +1,4 @@
-"""`manage.py demo`: see catalog.demo. `make demo` installs what is missing and starts this."""
+"""`manage.py demo`: see restores.demo. `make demo` installs what is missing and starts this."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from catalog.demo.run import Demo
-from catalog.demo.story import Story
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops import serving
+from restores.demo.run import Demo
+from restores.demo.story import Story
 
 
 class Command(BaseCommand):

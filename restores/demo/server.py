@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from catalog.demo.places import Place
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.secrets import Secret
 from dataprotect.engine import command
+from restores.demo.places import Place
 
 if TYPE_CHECKING:
     import subprocess
@@ -126,15 +126,15 @@ class DemoServer:
     def password_file(self) -> Path:
         """A pgpass file for programs such as pgbench, readable by the server's user alone."""
         file = self.place.folder / "pgpass"
-        self._write_private(file, f"127.0.0.1:*:*:{SUPERUSER}:{self.superuser_password.reveal()}\n")
+        self.write_private(file, f"127.0.0.1:*:*:{SUPERUSER}:{self.superuser_password.reveal()}\n")
         return file
 
     def _write_superuser_password(self) -> Path:
         file = self.place.folder / "superuser"
-        self._write_private(file, secrets.token_urlsafe(24) + "\n")
+        self.write_private(file, secrets.token_urlsafe(24) + "\n")
         return file
 
-    def _write_private(self, file: Path, text: str) -> None:
+    def write_private(self, file: Path, text: str) -> None:
         file.unlink(missing_ok=True)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as out:

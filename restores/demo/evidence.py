@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from catalog.demo.story import Story
+from restores.demo.story import Story
 
 Check = Mapping[str, Any]
 WIDEST = 100

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from psycopg import sql
 
-from catalog.demo.server import SUPERUSER, DemoServer
 from dataprotect.core.secrets import Secret
 from dataprotect.engine import command
+from restores.demo.server import SUPERUSER, DemoServer
 
 BACKUP_USER = "dataprotect"
 PGBENCH_SCALE = 10
