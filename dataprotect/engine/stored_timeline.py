@@ -21,6 +21,7 @@ from dataprotect.engine.timeline_model import (
     Switch,
     Target,
 )
+from dataprotect.storage.backends.base import ObjectMissing
 from dataprotect.storage.documents import DamagedObject
 from dataprotect.storage.logs import LogObject, LogReader, stretches
 from dataprotect.storage.repository import Repository
@@ -105,6 +106,10 @@ class StoredTimeline:
         for item in new:
             try:
                 header = self.logs.header(item)
+            except ObjectMissing:
+                # A slice whose complete segment was stored meanwhile: its readings are in that one.
+                self._read[item.name] = ()
+                continue
             except DamagedObject as error:
                 self._read[item.name] = ()
                 self.notes.append(error.message)

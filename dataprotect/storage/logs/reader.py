@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataprotect.storage import names
+from dataprotect.storage.backends.base import ObjectMissing
 from dataprotect.storage.documents import DamagedObject
 from dataprotect.storage.keys import wrapping
 from dataprotect.storage.keys.wrapping import DataKey
@@ -62,11 +63,19 @@ class LogReader:
 
         `lineage` None means the newest that has the segment. Raises `logs.missing`, DamagedObject.
         """
-        pieces = self._pieces(segment, lineage)
-        size, begin = (
-            pieces[0].stream.segment_size,
-            layout.segment_start(segment, pieces[0].stream.segment_size),
-        )
+        listed = self._pieces(segment, lineage)
+        try:
+            return self._write(listed, segment, into)
+        except ObjectMissing:
+            self.refresh()
+            again = self._pieces(segment, lineage)
+            if again[-1].end < listed[-1].end:
+                raise  # it is lost; a complete segment that took the place of slices reaches further
+            return self._write(again, segment, into)
+
+    def _write(self, pieces: list[LogObject], segment: str, into: Path) -> int:
+        size = pieces[0].stream.segment_size
+        begin = layout.segment_start(segment, size)
         descriptor = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.ftruncate(descriptor, size)

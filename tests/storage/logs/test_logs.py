@@ -63,6 +63,30 @@ def test_a_missing_slice_is_never_papered_over(repository, tmp_path):
     assert not (tmp_path / "fetched").exists()
 
 
+def test_slices_that_were_listed_may_have_become_a_complete_segment(repository, tmp_path):
+    out = writer(repository)
+    ship_slice(out, 3, 0, 100)
+    ship_slice(out, 3, 100, 200)
+    reader = LogReader(repository, INSTANCE)
+    assert reader.fetch(name(3), tmp_path / "slices") == 200
+    ship(out, 3)
+    assert reader.fetch(name(3), tmp_path / "whole") == SIZE
+    assert (tmp_path / "whole").read_bytes() == plain(3)
+
+
+def test_a_listed_slice_that_is_lost_is_told(repository, tmp_path):
+    out = writer(repository)
+    for start, end in ((0, 100), (100, 200)):
+        ship_slice(out, 3, start, end)
+    reader = LogReader(repository, INSTANCE)
+    reader.fetch(name(3), tmp_path / "before")
+    repository.backend.delete(list(reader.objects())[1].name)
+    with pytest.raises(ForeseenError) as refused:
+        reader.fetch(name(3), tmp_path / "after")
+    assert refused.value.code == "storage.object_missing"
+    assert not (tmp_path / "after").exists()
+
+
 def test_shipping_twice_does_no_harm(repository):
     first, second = writer(repository), writer(repository)
     assert first.stream == second.stream

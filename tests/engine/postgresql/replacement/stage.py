@@ -142,7 +142,7 @@ def _fill(server: PostgresServer, space: Path) -> None:
 
 def small_shop() -> str:
     """The demo's shop with a fiftieth of its rows."""
-    text = (ROOT / "catalog/demo/shop.sql").read_text()
+    text = (ROOT / "restores/demo/shop.sql").read_text()
     for large, small in (("20000", "400"), ("40000", "800"), ("1000", "60"), ("id <= 20", "id <= 3"),
                          ("'3 min'", "'150 min'")):  # fmt: skip
         text = re.sub(rf"(?<!MINVALUE )(?<!START ){re.escape(large)}(?![0-9])", small, text)
