@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 Enqueue = Callable[..., Job]
 
 
-def wait_for(happened: Callable[[], object], what: str, seconds: float = 30) -> None:
+def wait_for(happened: Callable[[], object], what: str, seconds: float = 120) -> None:
     """Look ten times a second; fail with `what` when it has not happened in time."""
     end = time.monotonic() + seconds
     while not happened():
