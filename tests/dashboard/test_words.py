@@ -12,7 +12,7 @@ from django.test import Client
 from catalog.models import Instance, Repository, Tier
 from catalog.services.instance_refresh import instance_refresh
 from dataprotect.core import clock
-from dataprotect.ops.models import Job, Preference, StopSwitch
+from dataprotect.ops.models import AuditEvent, Job, Preference, StopSwitch
 from dataprotect.ops.services.audit import audit_record
 from dataprotect.ops.templatetags import show
 from tests.dashboard import seed
@@ -177,10 +177,11 @@ def test_the_audit_page_says_what_was_proved_and_what_came_since():
     lead = signed_in()
     lead.post("/audit/prove/")
     assert "A proof of the chain is under way." in text(lead, "/audit/")
+    events = AuditEvent.objects.count()
     Job.objects.update(
-        state="succeeded", finished_at=clock.now(), started_at=clock.now(), result={"events": 1}
+        state="succeeded", finished_at=clock.now(), started_at=clock.now(), result={"events": events}
     )
-    assert "1 events, none changed" in text(lead, "/audit/") or "1 event" in text(lead, "/audit/")
+    assert f"{events} events" in text(lead, "/audit/")
     lead.post("/stop/raise/", {"reason": "x"})
     assert "1 event has been added since" in text(lead, "/audit/")
     Job.objects.update(state="failed", error_message="The audit chain is broken at event 1: x.")
