@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from dataprotect.core.errors import ForeseenError
+from dataprotect.core.wording import counted
 from restores.demo.places import choose_place
 from restores.demo.server import free_port
-from restores.demo.story import amount, counted, tally
+from restores.demo.story import amount, tally
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs servers as somebody else")
 
