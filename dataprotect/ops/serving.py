@@ -130,13 +130,18 @@ def plain_on_loopback(listen: str) -> dict[str, str]:
 
 
 def stop_on_signals() -> None:
-    """A closed terminal or a polite kill ends this command as Ctrl-C does."""
+    """A closed terminal or a polite kill ends this command as Ctrl-C does.
+
+    A shell that starts it in the background has it ignore SIGINT; whoever sends one means it all the same.
+    Under `nohup` it goes on when the terminal is closed.
+    """
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interrupt)
 
 
 def last_line(log: Path) -> str:

@@ -36,6 +36,20 @@ def test_it_serves_until_it_is_asked_to_stop(home: Path) -> None:
         running.end()
 
 
+def test_started_in_the_background_it_still_obeys_an_interrupt_and_nohup(home: Path) -> None:
+    line = f"trap '' INT HUP; exec {sys.executable} manage.py serve --listen 127.0.0.1:{free_port()}"
+    running = RunningDemo(home, argv=["sh", "-c", line])
+    try:
+        running.wait_for("Press Ctrl-C")
+        running.process.send_signal(signal.SIGHUP)
+        assert _ignores(running.process.pid, signal.SIGHUP) and running.process.poll() is None
+        running.process.send_signal(signal.SIGINT)
+        assert running.wait() == 0, running.text
+        assert wait_until_none_is_left(home, 5) == []
+    finally:
+        running.end()
+
+
 def test_a_taken_port_ends_it_with_a_sentence_and_no_process(home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -48,6 +62,12 @@ def test_a_taken_port_ends_it_with_a_sentence_and_no_process(home: Path) -> None
     assert "The web server ended by itself" in running.text
     assert "Traceback" not in running.text
     assert wait_until_none_is_left(home, 5) == []
+
+
+def _ignores(pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 def _answers(address: str) -> bool:
