@@ -150,13 +150,43 @@ def test_a_server_that_does_not_answer_is_not_registered(
     assert installation.rows("Instance.objects.get().probe_problem") == ""
 
 
+def test_what_was_not_read_back_as_written_is_never_called_checked(
+    installation: Installation, postgres15: PostgresServer
+) -> None:
+    installation.add_repository()
+    installation.add_instance(postgres15)
+    good = installation.answer("backup", "orders")["backup_id"]
+    installation.environment["DJANGO_SETTINGS_MODULE"] = "tests.catalog.lying_disk_settings"
+    ran = installation.run("backup", "orders", "--json")
+    del installation.environment["DJANGO_SETTINGS_MODULE"]
+    assert (ran.code, ran.error) == (1, "backup.not_readable")
+    states = installation.rows("{b.backup_id: b.state for b in Backup.objects.all()}")
+    assert states.pop(good) == "checked" and list(states.values()) == ["damaged"]
+    assert installation.rows("Instance.objects.get().last_good_backup.backup_id") == good
+
+
+def test_another_cluster_at_the_address_and_a_reader_that_cannot_read_are_refused(
+    installation: Installation, postgres15: PostgresServer, postgres17: PostgresServer
+) -> None:
+    installation.add_repository()
+    installation.add_instance(postgres15, "orders", "--data-directory", str(installation.home / "nowhere"))
+    unread = installation.run("backup", "orders", "--reader", "local", "--json")
+    assert (unread.code, unread.error) == (1, "backup.local_unavailable")
+    installation.answer("backup", "orders")
+    installation.answer("change_instance", "orders", "--port", str(postgres17.port))
+    assert installation.run("probe", "orders", "--json").error == "instance.another_server"
+    assert installation.run("backup", "orders", "--json").error == "repository.foreign_cluster"
+    assert installation.rows("Backup.objects.count()") == 1
+
+
 def test_password_files_that_others_can_read_are_refused(
     installation: Installation, postgres15: PostgresServer, tmp_path: Path
 ) -> None:
     installation.add_repository()
     file = tmp_path / "password"
-    file.write_text("superword\n")
     words = [word if word != "-" else str(file) for word in installation.instance_words(postgres15)]
+    assert installation.run(*words, "--json").error == "password_file.unreadable"
+    file.write_text("superword\n")
     for mode in (0o644, 0o640, 0o604):
         file.chmod(mode)
         assert installation.run(*words, "--json").error == "password_file.exposed"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
 import os
 import pwd
+import socket
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,6 +100,39 @@ def test_every_way_to_fail_has_its_sentence(
     chained = f"{caught.value!r}{caught.value.__cause__!r}{caught.value.action}"
     assert "wrong-and-secret" not in chained and postgres15.password not in chained
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+class _Younger(threading.Thread):
+    """A relay to a real server of version 15 that has it say 14 when a session begins."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self._to = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+
+    def run(self) -> None:
+        with self._listening:
+            client, _ = self._listening.accept()
+        with client, socket.create_connection(("127.0.0.1", self._to)) as server:
+            upstream = threading.Thread(target=self._pass, args=(client, server, b"", b""), daemon=True)
+            upstream.start()
+            self._pass(server, client, b"server_version\x0015.", b"server_version\x0014.")
+
+    @staticmethod
+    def _pass(source: socket.socket, to: socket.socket, old: bytes, new: bytes) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                to.sendall(data.replace(old, new) if old else data)
+
+
+def test_servers_before_15_are_refused_with_a_sentence(postgres15: PostgresServer) -> None:
+    relay = _Younger(postgres15.port)
+    relay.start()
+    with pytest.raises(ForeseenError) as caught:
+        probe(source_of(postgres15, port=relay.port))
+    assert caught.value.code == "postgresql.too_old"
+    assert "runs PostgreSQL 14; 15 or later is needed." in caught.value.message
 
 
 def test_an_unknown_engine_is_refused() -> None:
