@@ -46,7 +46,7 @@ class StoredTimeline:
 
     def __post_init__(self) -> None:
         self.logs = LogReader(self.repository, self.instance_id)
-        self.objects = list(self.logs.objects())
+        self._list()
         self._read: dict[str, tuple[Beat, ...]] = {}
         self._backups = self._points()
         self._histories = self._switches()
@@ -72,10 +72,13 @@ class StoredTimeline:
 
     def sample(self) -> Facts:
         """Read the headers at the ends of every stretch, and some evenly spread between them."""
-        for stretch in stretches(self.objects):
-            items = stretch.objects
-            step = max(1, len(items) // HEADERS)
-            self._look([*items[:2], *items[::step], *items[-8:]])
+        looked_at: list[LogObject] = []
+        while looked_at is not self.objects:
+            looked_at = self.objects
+            for stretch in stretches(looked_at):
+                items = stretch.objects
+                step = max(1, len(items) // HEADERS)
+                self._look([*items[:2], *items[::step], *items[-8:]])
         return self.facts()
 
     def choose(self, target: Target) -> Choice:
@@ -85,7 +88,7 @@ class StoredTimeline:
         """
         choice = recovery_windows(self.sample()).choose_base(target)
         while self._look(self._around(choice)):
-            choice = recovery_windows(self.facts()).choose_base(target)
+            choice = recovery_windows(self.sample()).choose_base(target)
         return choice
 
     def _around(self, choice: Choice) -> Sequence[LogObject]:
@@ -100,16 +103,21 @@ class StoredTimeline:
         ]  # fmt: skip
         return inside[:: max(1, len(inside) // HEADERS)]
 
+    def _list(self) -> None:
+        """What is stored now. Slices go when their segment is complete: a list soon names what is gone."""
+        self.objects = list(self.logs.objects())
+
     def _look(self, items: Iterable[LogObject]) -> bool:
-        """Read headers not read yet; True when there was anything to read."""
+        """Read headers not read yet; True when there was anything to read, or to list anew."""
         new = [item for item in {item.name: item for item in items}.values() if item.name not in self._read]
         for item in new:
             try:
                 header = self.logs.header(item)
             except ObjectMissing:
-                # A slice whose complete segment was stored meanwhile: its readings are in that one.
-                self._read[item.name] = ()
-                continue
+                self._list()
+                if any(each.name == item.name for each in self.objects):
+                    raise
+                return True
             except DamagedObject as error:
                 self._read[item.name] = ()
                 self.notes.append(error.message)

@@ -89,7 +89,8 @@ def test_kill_9_of_the_worker_lets_another_take_the_job_over(
 def test_kill_9_of_every_process_loses_nothing(start_workers: Start, enqueue: Enqueue, diary: Path) -> None:
     first = start_workers()
     running, waiting = enqueue("first_attempt_hangs"), enqueue("count")
-    wait_for(lambda: starts(diary), "the start")
+    # The other job's line may come first; one that was never claimed would hang in its first attempt later.
+    wait_for(lambda: fresh(running).attempts == 1 and starts(diary), "the start")
     first.kill()
     Job.objects.update(dispatched_at=None)  # as if a minute had gone by
     Job.objects.update(created_at=sweeper.lease.database_now() - 2 * sweeper.LOST_AFTER)
