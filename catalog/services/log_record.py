@@ -69,6 +69,8 @@ class LogRecorder:
         with self._lock:
             self._news.shipped_at = clock.now()
             self._news.ships.append(shipped)
+            # Only what lies in a header counts: the windows told here are those a repository alone tells.
+            self._news.beats += [(beat, shipped.timeline) for beat in shipped.heartbeats]
             if len(self._news.ships) > _MOST_WAITING:
                 self._news.ships.clear()
                 self._adopt = True
@@ -76,10 +78,6 @@ class LogRecorder:
     def history(self, timeline: int, content: bytes, lineage: str) -> None:
         with self._lock:
             self._news.histories.append((timeline, content, lineage))
-
-    def heartbeat(self, beat: Heartbeat, timeline: int) -> None:
-        with self._lock:
-            self._news.beats.append((beat, timeline))
 
     def status(self, status: LogStatus) -> None:
         with self._lock:

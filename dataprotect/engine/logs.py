@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -77,9 +77,6 @@ class LogListener(Protocol):
     def history(self, timeline: int, content: bytes, lineage: str) -> None:
         """A timeline's history is stored."""
 
-    def heartbeat(self, beat: Heartbeat, timeline: int) -> None:
-        """Seen on the server; it may not be stored yet."""
-
     def status(self, status: LogStatus) -> None:
         """About every second."""
 
@@ -140,7 +137,7 @@ class Beats:
         self._waiting: list[tuple[int, Heartbeat]] = []
         self._lock = threading.Lock()
 
-    def add(self, position: int, beat: Heartbeat) -> None:
+    def add(self, beat: Heartbeat, position: int) -> None:
         with self._lock:
             self._waiting.append((position, beat))
 
@@ -149,9 +146,10 @@ class Beats:
         with self._lock:
             return tuple(beat for place, beat in self._waiting if place <= position)
 
-    def forget(self, position: int) -> None:
+    def forget(self, stored: Collection[Heartbeat]) -> None:
+        """Those are in a header now. One that was added since `until` waits on, whatever its position."""
         with self._lock:
-            self._waiting = [each for each in self._waiting if each[0] > position]
+            self._waiting = [each for each in self._waiting if each[1] not in stored]
 
 
 def another_cluster(source: Source, expected: str, found: str) -> ForeseenError:

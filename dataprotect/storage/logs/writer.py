@@ -15,7 +15,7 @@ from dataprotect.core.errors import ForeseenError
 from dataprotect.storage import names
 from dataprotect.storage.backends.base import ObjectExists, ObjectMissing
 from dataprotect.storage.keys.wrapping import DataKey
-from dataprotect.storage.logs import framing, layout, streams
+from dataprotect.storage.logs import beats, framing, layout, streams
 from dataprotect.storage.logs.continuity import stretches
 from dataprotect.storage.logs.model import (
     DifferentLog,
@@ -53,6 +53,7 @@ class LogWriter:
             if each.lineage == stream.lineage
         ]
         self._slices: dict[str, list[LogObject]] = {}
+        self._beats: dict[str, tuple[Heartbeat, ...]] = {}  # of the slices this writer shipped, by name
         self._stored_end = None if quick else self._look()
 
     @classmethod
@@ -127,10 +128,14 @@ class LogWriter:
         return None
 
     def ship_segment(self, segment: str, read: ReadPlain, heartbeats: Sequence[Heartbeat] = ()) -> Shipped:
-        """A complete segment; the slices it is made of go once it is durable. Raises `logs.different`."""
+        """A complete segment; the slices it is made of go once it is durable, their heartbeats stay in it.
+        Raises `logs.different`."""
         start = layout.segment_start(segment, self.stream.segment_size)
         end = start + self.stream.segment_size
-        stored = self._ship("wal", segment, segment, start, end, read, heartbeats)
+        reader = LogReader(self._repository, self.instance_id)
+        earlier = beats.of_slices(self._slices.get(segment, []), self._beats, reader.header)
+        every = beats.joined([*earlier, *heartbeats])
+        stored = self._ship("wal", segment, segment, start, end, read, every)
         steps.reached("storage.log.before_slices_go")
         removed = self._drop_slices(segment)
         return replace(
@@ -148,10 +153,11 @@ class LogWriter:
         start, end = begin + offset, begin + end_offset
         name = layout.slice_name(segment, offset, end_offset)
         stored = self._ship("slice", name, segment, start, end, read, heartbeats)
-        timeline = layout.segment_timeline(segment)
+        timeline, full = layout.segment_timeline(segment), self._folder + name
         self._slices.setdefault(segment, []).append(
-            LogObject(self.stream, self._folder + name, "slice", segment, timeline, start, end, stored)
+            LogObject(self.stream, full, "slice", segment, timeline, start, end, stored)
         )
+        self._beats[full] = tuple(heartbeats)
         return self._shipped("slice", segment, start, end, stored, heartbeats)
 
     def compare_slices(self, segment: str, read: ReadPlain, length: int) -> None:
@@ -252,6 +258,7 @@ class LogWriter:
         removed = []
         for item in self._slices.pop(segment, []):
             self._backend.delete(item.name)
+            self._beats.pop(item.name, None)
             removed.append(item.size)
         return removed
 

@@ -40,8 +40,6 @@ class Told:
 
     def history(self, *_) -> None: ...
 
-    def heartbeat(self, *_) -> None: ...
-
     def gap(self, gap) -> None:
         raise AssertionError(gap)
 

@@ -10,7 +10,7 @@ from dataprotect.core.errors import ForeseenError
 from dataprotect.storage.documents import DamagedObject
 from dataprotect.storage.logs import LogReader, streams, stretches
 from dataprotect.storage.logs.checking import check_logs
-from tests.storage.logs.wal import BEAT, SIZE, name, plain, ship, ship_slice, writer
+from tests.storage.logs.wal import BEAT, SIZE, beat, name, plain, ship, ship_slice, writer
 from tests.storage.trees import INSTANCE, SYSTEM, open_repository, root_of, store
 
 
@@ -45,6 +45,42 @@ def test_the_complete_segment_replaces_its_slices(repository, tmp_path):
     assert ship(out, 3).removed == sum(sizes)
     assert [item.kind for item in LogReader(repository, INSTANCE).objects()] == ["wal"]
     assert fetched(repository, 3, tmp_path) == (plain(3), SIZE)
+
+
+def beats_of(repository) -> list:
+    reader = LogReader(repository, INSTANCE)
+    return [list(reader.header(item).heartbeats) for item in reader.objects()]
+
+
+def test_the_complete_segment_keeps_the_heartbeats_of_its_slices(repository):
+    out = writer(repository)
+    ship_slice(out, 3, 0, 100, beats=[beat(0), beat(5)])
+    ship_slice(out, 3, 100, 200, beats=[])
+    assert ship(out, 3, beats=[beat(15)]).heartbeats == (beat(15),), "only what is new is told"
+    assert beats_of(repository) == [[beat(0), beat(5), beat(15)]]
+
+
+def test_a_writer_that_takes_over_keeps_the_heartbeats_it_finds(repository):
+    first = writer(repository)
+    for number in range(3):
+        ship_slice(first, 3, 100 * number, 100 * number + 100, beats=[beat(5 * number)])
+    second = writer(repository)
+    ship_slice(second, 3, 300, 400, beats=[beat(15)])
+    _, damaged, *_ = LogReader(repository, INSTANCE).objects()
+    place = root_of(repository) / damaged.name
+    place.chmod(0o600)
+    place.write_bytes(place.read_bytes()[:40])
+    ship(second, 3, beats=[])
+    assert beats_of(repository) == [[beat(0), beat(10), beat(15)]]
+
+
+def test_heartbeats_of_many_slices_are_thinned_but_for_the_newest(repository):
+    out = writer(repository)
+    for number in range(450):
+        ship_slice(out, 3, number, number + 1, beats=[beat(number)])
+    ship(writer(repository), 3, beats=[])
+    [kept] = beats_of(repository)
+    assert 100 < len(kept) <= 200 and kept[-1] == beat(449) and kept == sorted(kept)
 
 
 def test_a_missing_slice_is_never_papered_over(repository, tmp_path):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from dataprotect.storage.logs import Heartbeat, LogWriter, Shipped
 from dataprotect.storage.logs.layout import segment_name
@@ -29,11 +30,21 @@ def writer(repository: Repository, **more) -> LogWriter:
     return LogWriter.open(repository, INSTANCE, **more)
 
 
-def ship(out: LogWriter, number: int, data: bytes | None = None, timeline: int = 1) -> Shipped:
+def beat(second: int) -> Heartbeat:
+    return Heartbeat(BEAT.at + timedelta(seconds=second), BEAT.position)
+
+
+def ship(
+    out: LogWriter, number: int, data: bytes | None = None, timeline: int = 1,
+    beats: Sequence[Heartbeat] = (BEAT,),
+) -> Shipped:  # fmt: skip
     whole = plain(number, timeline) if data is None else data
-    return out.ship_segment(name(number, timeline), lambda at, length: whole[at : at + length], [BEAT])
+    return out.ship_segment(name(number, timeline), lambda at, length: whole[at : at + length], beats)
 
 
-def ship_slice(out: LogWriter, number: int, start: int, end: int, data: bytes | None = None) -> Shipped:
+def ship_slice(
+    out: LogWriter, number: int, start: int, end: int, data: bytes | None = None,
+    beats: Sequence[Heartbeat] = (BEAT,),
+) -> Shipped:  # fmt: skip
     part = plain(number)[start:end] if data is None else data
-    return out.ship_slice(name(number), start, end, lambda at, length: part[at : at + length], [BEAT])
+    return out.ship_slice(name(number), start, end, lambda at, length: part[at : at + length], beats)

@@ -152,7 +152,7 @@ class LogLeg:
             shipped: Shipped = writer.ship_segment(name, piece.read, beats)
         else:
             shipped = writer.ship_slice(name, piece.start, piece.end, piece.read, beats)
-        self._beats.forget(piece.position)
+        self._beats.forget(beats)
         self._spool.done(piece)
         self._exposure.stored(piece.position)
         self._listener.shipped(shipped)

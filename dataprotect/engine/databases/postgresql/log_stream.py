@@ -19,7 +19,7 @@ from dataprotect.engine.databases.postgresql.log_spool import LogSpool
 from dataprotect.engine.databases.postgresql.replication import Replication
 from dataprotect.engine.databases.postgresql.slots import Slot
 from dataprotect.engine.logs import Beats, Exposure, LogListener, LogRequest, LogStatus, OpenWriter
-from dataprotect.storage.logs import DifferentLog, Heartbeat, LogWriter
+from dataprotect.storage.logs import DifferentLog, LogWriter
 
 _WRITER_CHECK_SECONDS = 60.0
 
@@ -65,7 +65,7 @@ class PostgresLogStream:
             self._slot_lost = origin.slot_lost
             self._begin(replication, origin)
             self._timer = HeartbeatTimer(
-                request.source.address, origin.slot, request.heartbeat_seconds, self._beat, self._look
+                request.source.address, origin.slot, request.heartbeat_seconds, self._beats.add, self._look
             )
             self._timer.start()
             try:
@@ -128,10 +128,6 @@ class PostgresLogStream:
             writer = self._current_writer()
             writer.ship_history(timeline, content)
             self._listener.history(timeline, content, writer.stream.lineage)
-
-    def _beat(self, beat: Heartbeat, position: int) -> None:
-        self._beats.add(position, beat)
-        self._listener.heartbeat(beat, self._timeline)
 
     def _look(self, found: list[Slot]) -> None:
         self._slots = found

@@ -17,7 +17,7 @@ from dataprotect.engine.model import Clone, Source
 from dataprotect.engine.stored_timeline import StoredTimeline
 from dataprotect.engine.timeline_clock import MARGIN
 from dataprotect.engine.timeline_model import Choice, Target
-from dataprotect.storage.logs import Heartbeat, LogWriter, Shipped
+from dataprotect.storage.logs import LogWriter, Shipped
 from tests.engine.postgresql.conftest import INSTANCE, Bench, address_of
 from tests.servers.postgresql import PostgresServer
 
@@ -34,8 +34,6 @@ class Listener:
         self.stored, self.timeline = shipped.end, shipped.timeline
 
     def history(self, timeline: int, content: bytes, lineage: str) -> None: ...
-
-    def heartbeat(self, beat: Heartbeat, timeline: int) -> None: ...
 
     def status(self, status: LogStatus) -> None: ...
 
