@@ -48,7 +48,7 @@ def test_chosen_rows_are_put_back_as_they_were(two: MakeTwo) -> None:
     both = two(*ORDERS)
     _live_on(both)
     before = rows(both.live, "orders")
-    chosen = {table("orders"): (("5",), ("41",), ("90",), ("101",), ("999",))}
+    chosen = {table("orders"): (("5",), ("5",), ("41",), ("90",), ("101",), ("999",))}
 
     result = both.rescue("rows", "orders", rows=chosen)
 

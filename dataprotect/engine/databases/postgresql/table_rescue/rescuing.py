@@ -246,7 +246,7 @@ def _settle(
         expected = tally.source_rows - skipped.count
         work.checks.append(verifying.count_check(work.target, each, expected))
     if work.request.mode == "rows":
-        return skipped.with_unknown(len(work.request.rows.get(found.name, ())), tally)
+        return skipped.with_unknown(len(set(work.request.rows.get(found.name, ()))), tally)
     return skipped
 
 
