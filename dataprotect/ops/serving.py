@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 STOP_SECONDS = 20.0
 
+_BEGIN = "import os, sys; os.getppid() == int(sys.argv[1]) and os.execv(sys.argv[2], sys.argv[2:])"
+
 
 @dataclass
 class Service:
@@ -156,6 +158,11 @@ def _log(name: str) -> Path:
 
 
 def _dies_with_us() -> list[str]:
-    """Should this command be killed outright, the kernel asks its children to end."""
+    """Should this command be killed outright, the kernel asks its children to end. A child that was not told
+    to wish so before its parent died looks once who its parent is, and does not begin.
+    """
     setpriv = shutil.which("setpriv", path=os.defpath)
-    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+    if setpriv is None:
+        return []
+    begin = [sys.executable, "-I", "-S", "-c", _BEGIN, str(os.getpid())]
+    return [setpriv, "--pdeathsig", "TERM", *begin]
