@@ -17,6 +17,7 @@ from catalog.views import (
     jobs,
     logs,
     overview,
+    people,
     policies,
     recovery,
     repositories,
@@ -29,6 +30,10 @@ from catalog.views import (
 
 urlpatterns = [
     path("", overview.overview_page, name="overview"),
+    path("account/", people.account, name="account"),
+    path("people/", people.people, name="people"),
+    path("people/role/", people.give, name="role_give"),
+    path("people/<str:name>/take/", people.take, name="role_take"),
     path("add/instance/", instance_forms.add, name="instance_add"),
     path("instances/", instances.instances, name="instances"),
     path("instances/<str:name>/", instances.instance, name="instance"),

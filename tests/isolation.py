@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import shutil
@@ -45,8 +46,9 @@ def new_workdir() -> Path:
 def remove_leftovers() -> None:
     """Stop the servers and remove the folders of earlier test runs that were killed."""
     for workdir in _public_temporary().glob(f"{PREFIX}*"):
-        if workdir.stat().st_uid == os.geteuid() and _owner_is_gone(workdir):
-            remove_workdir(workdir)
+        with contextlib.suppress(FileNotFoundError):  # another run that starts now was quicker
+            if workdir.stat().st_uid == os.geteuid() and _owner_is_gone(workdir):
+                remove_workdir(workdir)
 
 
 def remove_workdir(workdir: Path) -> None:

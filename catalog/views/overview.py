@@ -11,6 +11,7 @@ from django.urls import reverse
 from catalog.models import Instance, Repository
 from catalog.selectors import AttentionItem, Overview, instances_visible, may, overview
 from catalog.selectors.repositories import repository_list
+from dataprotect.ops.selectors import profile_chosen
 from dataprotect.ops.views.page import Request, page
 
 
@@ -47,6 +48,7 @@ def overview_page(request: Request) -> HttpResponse:
             "matters": [_matter(item) for item in seen.attention],
             "steps": steps,
             "detail": _detail(seen, steps),
+            "ask_profile": request.user.has_perm("ops.choose_profile") and profile_chosen() is None,
         },
     )
 

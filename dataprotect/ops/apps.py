@@ -15,5 +15,8 @@ class OpsConfig(AppConfig):
     def ready(self) -> None:
         from dataprotect.ops import checks  # noqa: F401  registers the system checks
         from dataprotect.ops.services.schedules import ensure_schedules
+        from dataprotect.ops.sign_in import events
+
+        events.connect()
 
         post_migrate.connect(ensure_schedules, sender=self, dispatch_uid="ops.ensure_schedules")

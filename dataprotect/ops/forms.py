@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
 
 from dataprotect.core.errors import ForeseenError
 
@@ -40,28 +39,13 @@ class HouseForm(forms.Form):
 
 def dress(widget: forms.Widget) -> None:
     """Add Bootstrap's class for the kind of widget; nothing inline."""
-    if isinstance(widget, (forms.CheckboxInput, forms.CheckboxSelectMultiple)):
+    if isinstance(widget, (forms.CheckboxInput, forms.CheckboxSelectMultiple, forms.RadioSelect)):
         name = "form-check-input"
     elif isinstance(widget, forms.Select):
         name = "form-select"
     else:
         name = "form-control"
     widget.attrs["class"] = f"{widget.attrs.get('class', '')} {name}".strip()
-
-
-class LoginForm(AuthenticationForm):
-    """Django's own, dressed; the message does not say which of the two was wrong."""
-
-    error_messages = {
-        "invalid_login": "Name and password do not match. Both are case-sensitive.",
-        "inactive": "This account is switched off. Ask a DBA Lead.",
-    }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("label_suffix", "")
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            dress(field.widget)
 
 
 def time_zones() -> list[tuple[str, str]]:

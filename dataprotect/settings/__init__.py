@@ -70,7 +70,7 @@ BEHIND_TLS = env.flag("BEHIND_TLS", not DEBUG)
 globals().update(security(BEHIND_TLS))
 # How old a password or a second factor may be where something dangerous is done.
 STEP_UP_SECONDS = env.number("STEP_UP_SECONDS", 300, low=30, high=3600)
-globals().update(login(STEP_UP_SECONDS))
+globals().update(login(SITE_NAME, STEP_UP_SECONDS))
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -111,6 +111,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dataprotect.ops.views.middleware.PreferenceMiddleware",
+    "dataprotect.ops.views.middleware.ProveFirstMiddleware",
 ]
 
 ROOT_URLCONF = "dataprotect.urls"
@@ -159,9 +160,6 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "/"
-LOGOUT_REDIRECT_URL = "login"
 
 EXPIRY_GRACE_DAYS = env.number("EXPIRY_GRACE_DAYS", 7, low=0, high=365)
 CHANGE_REQUEST_HOURS = env.number("CHANGE_REQUEST_HOURS", 72, low=1, high=720)

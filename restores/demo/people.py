@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from catalog import roles
+from catalog.services.person import person_add, person_new_password
+from catalog.services.role_grant import role_grant, role_revoke
 from dataprotect.core.secrets import Secret
-from dataprotect.ops.services.audit import audit_record
 
 PEOPLE = {
     "operator": roles.OPERATOR,
@@ -22,7 +22,6 @@ PEOPLE = {
     "auditor": roles.AUDITOR,
 }
 REGISTRAR = "dba-lead"
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is mistaken for something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +40,14 @@ def people_ensure(*, actor: str, new_passwords: bool) -> list[Person]:
 
 @transaction.atomic
 def _person(actor: str, name: str, role: str, new_password: bool) -> Person:
-    user, created = User.objects.get_or_create(username=name)
-    user.groups.set([Group.objects.get(name=role)])
-    if not (created or new_password):
-        return Person(name, role, None)
-    password = _password()
-    user.set_password(password.reveal())
-    user.save()
-    verb = "user.added" if created else "user.password_changed"
-    audit_record(actor=actor, verb=verb, subject=f"user:{user.pk}", data={"name": name, "role": role})
+    user, password = User.objects.filter(username=name).first(), None
+    if user is None:
+        user, password = person_add(actor=actor, name=name)
+    elif new_password:
+        password = person_new_password(actor=actor, user=user)
+    held = set(user.groups.values_list("name", flat=True))
+    for other in held - {role}:
+        role_revoke(actor=actor, user=user, role=other)
+    if role not in held:
+        role_grant(actor=actor, user=user, role=role)
     return Person(name, role, password)
-
-
-def _password() -> Secret:
-    """Four groups of four: about 79 bits, easy to read off a screen."""
-    return Secret("-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4)))

@@ -25,6 +25,12 @@ LISTS = (
     "channels",
     "health",
     "preferences",
+    "account",
+    "account_change_password",
+    "mfa_index",
+    "mfa_list_webauthn",
+    "profile",
+    "people",
 )
 FORMS = (
     "instance_add",
@@ -35,6 +41,7 @@ FORMS = (
     "channel_add",
     "hold_place",
     "policy_add",
+    "role_give",
 )
 
 
@@ -147,7 +154,7 @@ def actions() -> dict[str, str]:
             "job_cancel": found["job"] + "cancel/",
             "repository_check": reverse("repository_check", args=["cellar"]),
             "audit_prove": reverse("audit_prove"),
-            "logout": reverse("logout"),
+            "logout": reverse("account_logout"),
         }
         | alert_actions()
         | keeping_actions()

@@ -20,6 +20,7 @@ from catalog.models import Instance
 from tests.dashboard import seed, story
 from tests.dashboard.browser import launch
 from tests.ops.conftest import Cluster
+from tests.people import prove
 
 ClientOf = Callable[[str], Client]
 
@@ -42,12 +43,10 @@ def catalogue(django_db_setup: None, django_db_blocker: object) -> Iterator[dict
 
 @pytest.fixture
 def client_of(db: None) -> ClientOf:
-    """`client_of("auditor")`: signed in as the person of that role."""
+    """`client_of("auditor")`: signed in just now as the person of that role."""
 
     def make(role: str) -> Client:
-        client = Client()
-        client.force_login(User.objects.get(username=role.lower().replace(" ", "-")))
-        return client
+        return prove(Client(), User.objects.get(username=role.lower().replace(" ", "-")))
 
     return make
 

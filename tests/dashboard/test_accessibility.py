@@ -13,23 +13,25 @@ from playwright.sync_api import Page
 from dataprotect.ops.models import Preference, StopSwitch
 from tests.dashboard import addresses, seed, story
 from tests.dashboard.browser import give_session
+from tests.people import prove
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SIZES = ((1280, 800), (320, 640))
 NewPage = Callable[..., Page]
 
 
-def session_of(user: Any) -> str:
-    client = Client()
-    client.force_login(user)
+def session_of(user: Any, **proof: Any) -> str:
+    client = prove(Client(), user, **proof)
     return client.cookies["sessionid"].value
 
 
-def look(page: Page, base: str, pages: dict[str, str]) -> Iterator[str]:
+def look(
+    page: Page, base: str, pages: dict[str, str], sizes: tuple[tuple[int, int], ...] = SIZES
+) -> Iterator[str]:
     """What is wrong, in words: axe's findings, sideways scrolling, targets smaller than 24 px."""
     axe = Axe()
     for name, address in pages.items():
-        for width, height in SIZES:
+        for width, height in sizes:
             page.set_viewport_size({"width": width, "height": height})
             page.goto(base + address)
             for found in axe.run(page).response["violations"]:

@@ -58,7 +58,7 @@ def test_pages_ask_as_often_for_many_instances_as_for_few(role: str):
     user = seed.person("one", role)
     grow(0, FEW)
     if role == "DBA":
-        for right in ("view_auditevent", "view_alertchannel"):
+        for right in ("view_auditevent", "view_alertchannel", "view_rolegrant"):
             user.user_permissions.add(seed_permission(right))
         see_all(user)
     client = Client()

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("catalogue", "db")
 SEES_ALL = ["operator", "Senior DBA", "DBA Lead", "Engineering Manager", "VP Engineering", "auditor"]
 
 
-ONLY_WITH_A_RIGHT = {"channels": "ops.view_alertchannel"}
+ONLY_WITH_A_RIGHT = {"channels": "ops.view_alertchannel", "people": "catalog.view_rolegrant"}
 
 
 def statuses(client: Client, pages: dict[str, str]) -> dict[str, int]:
@@ -64,6 +64,7 @@ FORMS_OF = {
         "backup_delete",
         "policy_add",
         "policy_edit",
+        "role_give",
     },
     "Engineering Manager": {"stop_raise", "hold_place", "backup_delete"},
     "VP Engineering": {"stop_raise", "hold_place", "backup_delete"},

@@ -9,6 +9,7 @@ from django.db import models, transaction
 
 from dataprotect.ops import secrets
 from dataprotect.ops.services.audit import Actor, audit_record
+from dataprotect.ops.services.sealed_factors import factors_reseal
 
 SUFFIX = "_sealed"
 
@@ -32,6 +33,7 @@ def secrets_rotate(*, actor: Actor) -> tuple[str, int]:
         rows = model._default_manager.exclude(**{field: ""})
         for key in list(rows.values_list("pk", flat=True)):
             moved += _move(model, field, key)
+    moved += factors_reseal()
     with transaction.atomic():
         audit_record(actor=actor, verb="secrets.rotated", data={"key": key_id, "moved": moved})
     return key_id, moved

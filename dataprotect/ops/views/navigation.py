@@ -53,7 +53,14 @@ GROUPS = (
             ("Change requests", "inbox", "changes"),
         ),
     ),
-    ("Run", (("Jobs", "job", "jobs"), ("Repositories and keys", "vault", "repositories"))),
+    (
+        "Run",
+        (
+            ("Jobs", "job", "jobs"),
+            ("Repositories and keys", "vault", "repositories"),
+            ("People", "user", "people"),
+        ),
+    ),
 )
 
 
@@ -82,6 +89,7 @@ NEEDS = {
     "repositories": "catalog.view_repository",
     "alerts": "ops.view_alert",
     "policies": "catalog.view_policy",
+    "people": "catalog.view_rolegrant",
 }
 
 

@@ -1,0 +1,1 @@
+"""What the login stack (allauth) is told about this house: adapters, forms, what is recorded."""
