@@ -177,7 +177,7 @@ def _sign_in(address: str, name: str, password: str) -> bool:
     page = opener.open(f"{address}login/").read().decode()
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
     assert token is not None
-    form = {"username": name, "password": password, "csrfmiddlewaretoken": token.group(1)}
+    form = {"login": name, "password": password, "csrfmiddlewaretoken": token.group(1)}
     request = urllib.request.Request(f"{address}login/", urllib.parse.urlencode(form).encode())
     request.add_header("Referer", f"{address}login/")
     opener.open(request).read()
