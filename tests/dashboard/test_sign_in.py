@@ -48,7 +48,9 @@ def set_up_app(page: Page, base: str) -> tuple[App, list[str]]:
     page.get_by_role("link", name="Set up an app").click()
     confirm(page)
     app = App(page.locator("#totp-secret").inner_text())
-    page.wait_for_function("document.querySelector('img.qr').naturalWidth > 0")
+    picture = page.locator("img.qr")
+    picture.scroll_into_view_if_needed()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     page.get_by_label("Code that the app shows").fill(app.code())
     page.get_by_role("button", name="Use this app").click()
     codes = page.locator(".codes li").all_inner_texts()
