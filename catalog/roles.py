@@ -49,6 +49,7 @@ _SEE_ALL = (
     "catalog.view_scrubrun",
     "catalog.view_scheduledrun",
     "restores.view_clone",
+    "restores.view_restorerequest",
     "ops.view_auditevent",
     "ops.view_alertdelivery",
 )
@@ -78,6 +79,11 @@ _PROTECT = ("catalog.add_legalhold", "catalog.add_changerequest", "catalog.appro
 _RULE_PEOPLE = ("catalog.view_rolegrant", "catalog.grant_role", "ops.choose_profile")
 """Say who has which role, and how this installation is run."""
 
+_SIGN = ("restores.approve_restore",)
+"""Sign restores in the role held; for which instances the rights on them say."""
+
+_REVIEW = ("restores.review_breakglass",)
+
 _RUN_EXPIRY = ("catalog.expire_repository",)
 _RUN_STORAGE = ("catalog.add_repository", "catalog.change_repository", "catalog.check_repository")
 
@@ -93,11 +99,19 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_RUN_CHANNELS,
         "ops.cancel_job",
     ),
-    DBA: (*_SEE_PLACES, *_ACT_AT_ONCE, *_ON_CALL, "catalog.add_instance"),
+    DBA: (
+        *_SEE_PLACES,
+        *_ACT_AT_ONCE,
+        *_ON_CALL,
+        *_SIGN,
+        "catalog.add_instance",
+        "restores.view_restorerequest",
+    ),
     SENIOR_DBA: (
         *_SEE_ALL,
         *_WORK_ON_ALL,
         *_PROTECT,
+        *_SIGN,
         *_RUN_EXPIRY,
         "catalog.check_repository",
         *_ACT_AT_ONCE,
@@ -108,6 +122,9 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_SEE_ALL,
         *_WORK_ON_ALL,
         *_PROTECT,
+        *_SIGN,
+        *_REVIEW,
+        "restores.propose_approvalpolicy",
         "catalog.approve_release",
         *_RUN_STORAGE,
         *_RUN_EXPIRY,
@@ -122,8 +139,15 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_RUN_CHANNELS,
         "ops.cancel_job",
     ),
-    ENGINEERING_MANAGER: (*_SEE_ALL, *_PROTECT, "catalog.approve_release", *_ACT_AT_ONCE),
-    VP_ENGINEERING: (*_SEE_ALL, *_PROTECT, *_ACT_AT_ONCE),
+    ENGINEERING_MANAGER: (
+        *_SEE_ALL,
+        *_PROTECT,
+        *_SIGN,
+        *_REVIEW,
+        "catalog.approve_release",
+        *_ACT_AT_ONCE,
+    ),
+    VP_ENGINEERING: (*_SEE_ALL, *_PROTECT, *_SIGN, *_REVIEW, *_ACT_AT_ONCE),
     AUDITOR: (*_SEE_ALL, "catalog.view_rolegrant"),
     BREAK_GLASS: (),
 }

@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from dataprotect.ops.context import JobContext
+from restores.services.break_glass import reviews_remind
 from restores.services.clone import clone_drop_run, clone_run, clone_sweep
+from restores.services.request_cancel import restores_expire
 from restores.services.restore_files import restore_files_run
+from restores.services.rollback_expire import points_expire_start, rollback_points_expire
+from restores.services.rollback_run import rollback_run
+from restores.services.run_execute import restore_run
 
 
 def run_restore_files(
@@ -21,6 +26,24 @@ def run_clone(context: JobContext, **wanted: Any) -> dict[str, Any]:
 
 def run_clone_drop(context: JobContext, *, clone_id: str) -> dict[str, Any]:
     return clone_drop_run(context=context, clone_id=clone_id)
+
+
+def run_restore(context: JobContext, *, request_pk: int) -> dict[str, Any]:
+    return restore_run(context=context, request_pk=request_pk)
+
+
+def run_rollback(context: JobContext, *, request_pk: int, reason: str) -> dict[str, Any]:
+    return rollback_run(context=context, request_pk=request_pk, reason=reason)
+
+
+def run_rollback_points(context: JobContext) -> dict[str, int]:
+    return {"gone": rollback_points_expire(context)}
+
+
+def tend_restores() -> dict[str, int]:
+    """By the clock, once a minute: what lapsed, what is kept too long, what was not reviewed."""
+    points_expire_start()
+    return {"expired": restores_expire(), "reviews_overdue": reviews_remind()}
 
 
 def sweep_clones() -> list[str]:

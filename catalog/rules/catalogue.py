@@ -44,6 +44,11 @@ RULES: dict[str, Rule] = {
     "log_refused": Rule("Another cluster answers where the log is streamed from", watched=False),
     "log_base_needed": Rule("The log broke off: a new full backup is needed", watched=False),
     "log_slot_orphaned": Rule("Forgotten replication slots keep log on a server", watched=False),
+    "approval_waiting": Rule("A restore waits for signatures", watched=False),
+    "glass_broken": Rule("A restore was started without its signatures", watched=False),
+    "glass_review_overdue": Rule("A broken glass was not reviewed in time", watched=False),
+    "restore_failed": Rule("A restore did not succeed", watched=False),
+    "restore_delivered": Rule("A restore was delivered", watched=False),
     "channel_failing": Rule("A channel takes no messages", watched=False),
 }
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from dataprotect.core import clock, steps
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter, Silent
@@ -89,6 +91,15 @@ def drop(clones: Path, clone_id: str) -> None:
     if not folder.is_dir():
         raise ForeseenError("clone.missing", f"There is no clone {clone_id}.", "List the clones there are.")
     clone_folder.remove(folder)
+
+
+def answers(dsn: str) -> bool:
+    """Does the clone's server let us in?"""
+    try:
+        clone.connect(dsn).close()
+    except psycopg.Error:
+        return False
+    return True
 
 
 def sweep_clones(clones: Path) -> list[str]:

@@ -122,7 +122,7 @@ def _restored(
     try:
         steps.reached("verify.clone_ready")
         compare_began = time.monotonic()
-        checks = _compared(reader, clone, request, amcheck, reporter)
+        checks = compare_clone(reader, clone, request, reporter, amcheck=amcheck)
         finished = time.monotonic()
         steps.reached("verify.compared")
     finally:
@@ -144,9 +144,12 @@ def _is_a_finding(error: ForeseenError) -> bool:
     )  # fmt: skip
 
 
-def _compared(
-    reader: BackupReader, clone: Clone, request: CloneRequest, amcheck: bool, reporter: Reporter
+def compare_clone(
+    reader: BackupReader, clone: Clone, request: CloneRequest, reporter: Reporter, *, amcheck: bool = True
 ) -> list[Check]:
+    """A clone that `request` brought up, held against the backup's fingerprint, or its instant against what
+    was asked for. Raises ForeseenError when the clone does not answer.
+    """
     facts = reader.seal.facts
     if request.choice is not None:
         return list(_of_instant(reader, clone, request.choice, request, amcheck, reporter))

@@ -1,0 +1,80 @@
+"""How long a restore will take, by what was measured; where nothing was, it says that it is a guess."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import F
+
+from catalog.models import Instance, Verification
+from catalog.states import VerificationLevel
+from restores.models import RestoreStep
+from restores.states import StepState
+
+GUESSED_CLONE, GUESSED_LOAD = 50e6, 10e6
+"""Bytes a second where nothing was measured: what a slow disk does."""
+_RECENT = 20
+_FIXED = {"swap": 15.0, "stop_server": 30.0, "start_server": 60.0, "exchange": 5.0, "drop_clone": 5.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Bytes a second. `because` says where they come from."""
+
+    clone: float
+    load: float
+    measured: bool
+    because: str
+
+
+def rates(instance: Instance) -> Rates:
+    """Medians of the newest restore tests and runs of this instance."""
+    cloned, loaded = _cloning(instance), _loading(instance)
+    if not cloned:
+        return Rates(
+            GUESSED_CLONE, _median(loaded) or GUESSED_LOAD, False,
+            f"A guess: no restore of {instance.name} was measured yet. Run a restore test to know.",
+        )  # fmt: skip
+    because = f"Measured by {len(cloned)} restore tests of {instance.name}"
+    because += f" and {len(loaded)} loads." if loaded else "; loading a dump was never measured there."
+    clone = _median(cloned) or GUESSED_CLONE
+    return Rates(clone, _median(loaded) or min(GUESSED_LOAD, clone), bool(loaded), because)
+
+
+def step_seconds(kind: str, *, size: int, whole: int, found: Rates, watch_seconds: float) -> float:
+    """`size`: bytes of the database the step is about; `whole`: of the instance."""
+    if kind in _FIXED:
+        return _FIXED[kind]
+    if kind == "watch":
+        return watch_seconds
+    if kind in ("clone", "restore_files", "fresh_backup", "base_backup"):
+        return 5.0 + whole / found.clone
+    if kind in ("load", "rescue", "compare", "validate"):
+        return 2.0 + size / found.load
+    return 5.0
+
+
+def _cloning(instance: Instance) -> list[float]:
+    tests = Verification.objects.filter(
+        backup__instance=instance, level=VerificationLevel.RESTORE, passed=True, rto_seconds__gt=0
+    ).order_by("-finished_at")[:_RECENT]
+    return [
+        each.backup.instance.size_bytes / each.rto_seconds
+        for each in tests.select_related("backup__instance")
+        if each.backup.instance.size_bytes and each.rto_seconds
+    ]
+
+
+def _loading(instance: Instance) -> list[float]:
+    steps = (
+        RestoreStep.objects.filter(
+            run__request__target_instance=instance, kind="load", state=StepState.DONE, bytes_done__gt=0
+        )
+        .annotate(took=F("ended_at") - F("started_at"))
+        .order_by("-ended_at")[:_RECENT]
+    )
+    return [step.bytes_done / max(0.1, step.took.total_seconds()) for step in steps]
+
+
+def _median(values: list[float]) -> float | None:
+    return sorted(values)[len(values) // 2] if values else None

@@ -1,0 +1,56 @@
+"""What a restore keeps for its rollback goes when its time is over."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from dataprotect.core import clock
+from dataprotect.core.errors import ForeseenError
+from dataprotect.engine import replace, table_rescue
+from dataprotect.engine.replace_model import Origin
+from dataprotect.ops import queue, states
+from dataprotect.ops.context import JobContext
+from dataprotect.ops.models import Job
+from restores.models import RollbackPoint
+from restores.services.engine_requests import replace_request, rescue_target
+from restores.services.rollback_run import point_move
+from restores.states import RollbackKind, RollbackState
+
+RUN = "restores.tasks.run_rollback_points"
+
+
+def points_expire_start() -> Job | None:
+    """A job when something is due and none works on it; by the clock, so it waits for nothing."""
+    if not _late().exists() or Job.objects.filter(task=RUN, state__in=states.ACTIVE).exists():
+        return None
+    title = "Drop what restores kept beyond its time"
+    return queue.enqueue(RUN, actor="system", title=title, exclusive="rollback-points")
+
+
+def rollback_points_expire(context: JobContext) -> int:
+    """How many points are gone. One that cannot be dropped now is tried again the next time."""
+    gone = 0
+    for point in _late().select_related("run__request__target_instance", "run__request__instance"):
+        context.checkpoint()
+        try:
+            _drop(point)
+        except ForeseenError as error:
+            context.note(f"{point.database} of {point.run.request.restore_id} is kept on: {error.message}")
+            continue
+        point_move(context, point, RollbackState.GONE)
+        gone += 1
+    return gone
+
+
+def _late() -> QuerySet[RollbackPoint]:
+    standing = (RollbackState.READY, RollbackState.FAILED)
+    return RollbackPoint.objects.filter(state__in=standing, keep_until__lte=clock.now())
+
+
+def _drop(point: RollbackPoint) -> None:
+    request = point.run.request
+    if point.kind == RollbackKind.TABLE_UNDO:
+        table_rescue.forget_undo(rescue_target(request), request.restore_id)
+    elif point.kind == RollbackKind.RENAMED_DATABASE:
+        origin = Origin(**point.facts["origin"])
+        replace.discard(replace_request(request, point.database), origin, "kept")

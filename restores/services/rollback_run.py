@@ -1,0 +1,150 @@
+"""Putting things back as they were: by name or by the undo record, measured, and validated afterwards."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from catalog.services.access import Actor, came_by_token, require
+from dataprotect.core import clock
+from dataprotect.core.errors import ForeseenError, InvalidInput
+from dataprotect.engine import replace, table_rescue
+from dataprotect.engine.model import Check, as_plain
+from dataprotect.engine.replace_model import Origin
+from dataprotect.ops import queue
+from dataprotect.ops.context import JobContext
+from dataprotect.ops.models import Job
+from dataprotect.ops.services.audit import audit_record
+from dataprotect.ops.step_up import require_fresh
+from restores.models import RestoreRequest, RollbackPoint
+from restores.services.engine_requests import (
+    replace_request,
+    rescue_target,
+    swap_options,
+    target_of_server,
+    undo_request,
+)
+from restores.services.request_state import request_move
+from restores.states import ACTIVE, RestoreState, RollbackKind, RollbackState
+
+RUN = "restores.tasks.run_rollback"
+_USABLE = (RollbackState.READY, RollbackState.FAILED)
+
+
+def rollback_start(
+    *, actor: Actor, request: RestoreRequest, reason: str, fresh_at: datetime | None = None
+) -> Job:
+    """Queue the rollback of everything this restore changed. It needs no second person: it takes back.
+
+    Raises `access.denied`, `access.step_up`, `rollback.nothing`, `rollback.running`, InvalidInput.
+    """
+    reason = " ".join(reason.split())[:500]
+    if not reason:
+        raise InvalidInput("reason", "Expected why it is rolled back.")
+    require(actor=actor, permission="catalog.restore_instance", instance=target_of_server(request))
+    if isinstance(actor, User):
+        if came_by_token(actor):
+            raise ForeseenError(
+                "restore.not_a_person", "A token never rolls a restore back.", "Do it in the dashboard."
+            )
+        require_fresh(fresh_at=fresh_at)
+    request.refresh_from_db(fields=["state"])
+    if request.state in ACTIVE:
+        raise ForeseenError(
+            "rollback.running", "The restore is still running.",
+            "Cancel it first: it stops at its next safe point.",
+        )  # fmt: skip
+    if not points_of(request):
+        raise ForeseenError(
+            "rollback.nothing", f"Nothing of {request.restore_id} can be rolled back any more.",
+            "Its rollback points were used, or their time is over.",
+        )  # fmt: skip
+    return queue.enqueue(
+        RUN, arguments={"request_pk": request.pk, "reason": reason}, actor=actor, subject=request.subject,
+        title=f"Roll back {request.restore_id}", exclusive=f"restore:{request.target_instance_id}",
+    )  # fmt: skip
+
+
+def points_of(request: RestoreRequest) -> list[RollbackPoint]:
+    """What can be put back, the newest first."""
+    return list(
+        RollbackPoint.objects.filter(run__request=request, state__in=_USABLE).order_by("-made_at", "-pk")
+    )
+
+
+def rollback_run(*, context: JobContext, request_pk: int, reason: str) -> dict[str, Any]:
+    """Every point of the request, newest first; then the request itself is rolled back."""
+    request = RestoreRequest.objects.select_related("instance", "target_instance").get(pk=request_pk)
+    rows = RollbackPoint.objects.filter(
+        run__request=request, state__in=(*_USABLE, RollbackState.ROLLING_BACK)
+    ).order_by("-made_at", "-pk")
+    measured = {point.database: point_use(context, request, point, reason, automatic=False) for point in rows}
+    with transaction.atomic():
+        context.hold()
+        request_move(
+            actor=context.actor, request=request, to=RestoreState.ROLLED_BACK, ended_at=clock.now(),
+            ended_by=context.actor, ended_reason=f"Rolled back: {reason}"[:1000],
+        )  # fmt: skip
+    return {"restore_id": request.restore_id, "seconds": measured}
+
+
+def point_use(
+    context: JobContext, request: RestoreRequest, point: RollbackPoint, reason: str, *, automatic: bool
+) -> float:
+    """Put one target back; the seconds it took. Safe to repeat: what was put back already stays so.
+
+    Raises what the engine foresees; the point is then `failed` and can be used again.
+    """
+    point_move(
+        context, point, RollbackState.ROLLING_BACK, reason=reason, automatic=automatic, used_by=context.actor
+    )
+    began = time.monotonic()
+    try:
+        checks = _put_back(context, request, point)
+    except ForeseenError:
+        point_move(context, point, RollbackState.FAILED)
+        raise
+    seconds = time.monotonic() - began
+    validation = [as_plain(check) for check in checks]
+    point_move(
+        context,
+        point,
+        RollbackState.USED,
+        used_at=clock.now(),
+        measured_seconds=seconds,
+        validation=validation,
+    )
+    context.note(f"{point.database} is as it was before; it took {seconds:.1f} s.")
+    return seconds
+
+
+def _put_back(context: JobContext, request: RestoreRequest, point: RollbackPoint) -> list[Check]:
+    if point.kind == RollbackKind.TABLE_UNDO:
+        result = table_rescue.undo(undo_request(request), context)
+        state = table_rescue.standing(rescue_target(request), request.restore_id).state
+        return [*result.checks, Check("undo recorded", state == "undone", "undone", state)]
+    wanted, origin = replace_request(request, point.database), Origin(**point.facts["origin"])
+    if replace.standing(wanted, origin).place == "swapped":
+        replace.swap_back(wanted, origin, swap_options(request), context)
+    where = replace.standing(wanted, origin)
+    healthy = replace.health(wanted)
+    back = where.place in ("rolled back", "untouched", "staged", "loading")
+    return [Check("old database in use", back, "rolled back", where.because), *healthy.checks]
+
+
+def point_move(context: JobContext, point: RollbackPoint, to: RollbackState, **columns: Any) -> None:
+    with transaction.atomic():
+        context.hold()
+        for name, value in {"state": to, **columns}.items():
+            setattr(point, name, value)
+        point.save(update_fields=["state", *columns])
+        data = {"restore": point.run.request.restore_id, "database": point.database} | {
+            name: value
+            for name, value in columns.items()
+            if name in ("reason", "automatic", "measured_seconds")
+        }
+        audit_record(actor=context.actor, verb=f"rollback.{to}", subject=point.run.request.subject, data=data)

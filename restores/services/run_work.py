@@ -1,0 +1,110 @@
+"""What the steps of one run share: the request, its rows, and the clone everything is loaded from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from catalog.services.opening import server_binaries
+from dataprotect.core import clock
+from dataprotect.core.errors import ForeseenError
+from dataprotect.engine import clones, model
+from dataprotect.engine.clones import CloneRequest
+from dataprotect.engine.model import Check
+from dataprotect.ops import home
+from dataprotect.ops.context import JobContext
+from restores.models import Clone, RestoreRequest, RestoreRun, RestoreStep
+from restores.services.clone import clone_run
+from restores.services.restore_account import restore_settings
+from restores.services.wanted import chosen_backup
+from restores.states import CloneState, StepState
+
+
+@dataclass
+class Work:
+    context: JobContext
+    request: RestoreRequest
+    run: RestoreRun
+
+    def clone(self) -> Clone:
+        """The clone of this run; brought up when there is none, or anew when it was lost."""
+        row = self.run.clone
+        if row is not None and row.state == CloneState.READY and clones.answers(row.dsn):
+            return row
+        made = clone_run(context=self.context, wanted=self.wanted)
+        with transaction.atomic():
+            self.context.hold()
+            self.run.clone = Clone.objects.select_related("backup").get(clone_id=made["clone_id"])
+            self.run.reached_at = self.run.clone.reached_at
+            self.run.reached_position = self.run.clone.reached_position
+            self.run.save(update_fields=["clone", "reached_at", "reached_position"])
+        return self.run.clone
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """As `clone_run` takes it: the plan's backup, and the plan's target."""
+        plan = self.request.plan
+        return {
+            "backup_id": plan["backup"]["backup_id"],
+            "instance_id": self.request.instance_id,
+            "recovery_target": plan["recovery_target"],
+        }
+
+    def clone_request(self) -> CloneRequest:
+        backup, choice = chosen_backup(self.wanted)
+        return CloneRequest(
+            instance_id=backup.instance.identifier, backup_id=backup.backup_id, clones=home.clones(),
+            binaries=server_binaries(), account=home.clone_user() or "postgres", choice=choice,
+        )  # fmt: skip
+
+    def evidence(self, kind: str, database: str = "") -> dict[str, Any]:
+        """What the done step of that kind left; empty when it is not done."""
+        for step in self.steps(kind, database):
+            if step.state == StepState.DONE:
+                return dict(step.evidence)
+        return {}
+
+    def steps(self, kind: str, database: str = "") -> list[RestoreStep]:
+        return list(self.run.steps.filter(kind=kind, database=database))
+
+    def refuse_overlong(self) -> None:
+        """Raises `restore.too_long` beyond the limit of the estimate: something is not as it was planned."""
+        expected = self.run.expected_seconds
+        if expected is None or self.request.target_instance is None:
+            return
+        percent = restore_settings(self.request.target_instance).duration_limit_percent
+        limit = max(expected * percent / 100, expected + 60.0)
+        took = (clock.now() - self.run.started_at).total_seconds()
+        if took > limit:
+            raise ForeseenError(
+                "restore.too_long",
+                f"The run takes {took:.0f} s already; {percent} % of {expected:.0f} s were allowed.",
+                "Look why it is slow; submit it anew with what was measured now.",
+            )
+
+
+def clone_of(row: Clone) -> model.Clone:
+    """The row as the engine made it."""
+    return model.Clone(
+        clone_id=row.clone_id, dsn=row.dsn, data_directory=Path(row.data_directory),
+        socket_directory=Path(row.socket_directory), port=row.port or 0, pid=row.pid or 0,
+        reached_position=row.reached_position, timings=row.timings, reached_at=row.reached_at,
+        reached_reason=row.reached_reason,
+    )  # fmt: skip
+
+
+def require_passed(what: str, checks: Iterable[Check]) -> list[dict[str, Any]]:
+    """The checks as plain data. Raises `restore.not_valid` naming those that did not pass."""
+    found = list(checks)
+    failed = [check for check in found if check.passed is False]
+    if failed:
+        words = "; ".join(f"{each.name}: expected {each.expected}, found {each.found}" for each in failed[:5])
+        raise ForeseenError(
+            "restore.not_valid", f"{what} is not what it should be. {words}",
+            "Nothing is taken into use that did not pass. Look at the step's evidence.",
+        )  # fmt: skip
+    return [model.as_plain(check) for check in found]
