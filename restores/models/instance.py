@@ -66,7 +66,10 @@ class SmokeTest(models.Model):
     kind = models.CharField(max_length=4, choices=SmokeTestKind.choices, default=SmokeTestKind.SQL)
     database = models.CharField(max_length=63, blank=True, help_text="Empty: any that is restored")
     question = models.TextField(help_text="A query that reads, or an address")
-    expected = models.CharField(max_length=500, help_text="First value as text, or the HTTP status")
+    expected = models.CharField(
+        max_length=500, blank=True,
+        help_text="First value as text, or words on the page; empty: any value, any page with status 200",
+    )  # fmt: skip
     timeout_seconds = models.PositiveIntegerField(default=10, validators=[MaxValueValidator(300)])
     enabled = models.BooleanField(default=True)
 

@@ -21,6 +21,7 @@ from dataprotect.engine.table_rescue_model import (
 from dataprotect.ops import home
 from restores.models import RestoreRequest
 from restores.services.restore_account import restore_address, restore_settings
+from restores.services.smoke_test import allowed_hosts
 from restores.states import SmokeTestKind
 
 
@@ -44,7 +45,7 @@ def replace_request(request: RestoreRequest, database: str, dsn: str = "") -> Re
         jobs=settings.jobs,
         create_roles=bool(request.options.get("create_roles")),
         smoke_tests=smoke_tests(target, database),
-        allowed_hosts=frozenset(settings.http_prefixes),
+        allowed_hosts=allowed_hosts(target),
     )
 
 

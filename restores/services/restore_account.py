@@ -17,6 +17,7 @@ from dataprotect.engine.model import Address
 from dataprotect.ops import secrets
 from dataprotect.ops.services.audit import audit_record
 from restores.models import RestoreSettings
+from restores.services.http_address import host_and_port
 
 _FIELDS = frozenset(
     {
@@ -38,6 +39,8 @@ def restore_settings_set(
         raise InvalidInput(unknown[0], f"Expected one of {', '.join(sorted(_FIELDS))}.")
     for name in _LISTS:
         _must_be_words(name, fields.get(name, []))
+    for address in fields.get("http_prefixes", []):
+        host_and_port(address, "http_prefixes")
     row, _ = RestoreSettings.objects.get_or_create(instance=instance)
     for name, value in fields.items():
         setattr(row, name, value)
