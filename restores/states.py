@@ -116,6 +116,9 @@ ACTIVE = frozenset({RestoreState.RUNNING, RestoreState.VALIDATING, RestoreState.
 """A worker has it, or had it and another one will."""
 
 
+ENDED = frozenset(RestoreState) - OPEN - ACTIVE
+
+
 class Decision(TextChoices):
     APPROVE = "approve", "Approved"
     DENY = "deny", "Denied"

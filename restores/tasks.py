@@ -12,6 +12,7 @@ from restores.services.restore_files import restore_files_run
 from restores.services.rollback_expire import points_expire_start, rollback_points_expire
 from restores.services.rollback_run import rollback_run
 from restores.services.run_execute import restore_run
+from restores.services.table_compare import compare_run
 
 
 def run_restore_files(
@@ -44,6 +45,10 @@ def tend_restores() -> dict[str, int]:
     """By the clock, once a minute: what lapsed, what is kept too long, what was not reviewed."""
     points_expire_start()
     return {"expired": restores_expire(), "reviews_overdue": reviews_remind()}
+
+
+def run_table_compare(context: JobContext, *, request_pk: int) -> dict[str, Any]:
+    return compare_run(context=context, request_pk=request_pk)
 
 
 def sweep_clones() -> list[str]:

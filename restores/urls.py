@@ -1,7 +1,29 @@
-"""Clones."""
+"""Restores: the list, the inbox, the wizard, one restore, and what is decided about it."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from restores.views import decisions, requests, wizard
+
+_ONE = "restores/<str:restore_id>"
+
+urlpatterns = [
+    path("restores/", requests.restores, name="restores"),
+    path("restores/approvals/", requests.approvals, name="approvals"),
+    path("restores/new/", wizard.new, name="restore_new"),
+    path(f"{_ONE}/", requests.restore, name="restore"),
+    path(f"{_ONE}/progress/", requests.restore_progress, name="restore_progress"),
+    path(f"{_ONE}/progress.json", requests.restore_json, name="restore_json"),
+    path(f"{_ONE}/target/", wizard.target, name="restore_target"),
+    path(f"{_ONE}/plan/", wizard.plan, name="restore_plan"),
+    path(f"{_ONE}/compare/", wizard.compare, name="restore_compare"),
+    path(f"{_ONE}/submit/", wizard.submit, name="restore_submit"),
+    path(f"{_ONE}/approve/", decisions.approve, name="restore_approve"),
+    path(f"{_ONE}/deny/", decisions.deny, name="restore_deny"),
+    path(f"{_ONE}/break-glass/", decisions.break_glass, name="restore_break_glass"),
+    path(f"{_ONE}/review/", decisions.review_glass, name="restore_review_glass"),
+    path(f"{_ONE}/start/", decisions.start, name="restore_start"),
+    path(f"{_ONE}/cancel/", decisions.cancel, name="restore_cancel"),
+    path(f"{_ONE}/roll-back/", decisions.roll_back, name="restore_roll_back"),
+]

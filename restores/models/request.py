@@ -59,6 +59,11 @@ class RestoreRequest(models.Model):
     )
     submitted_at = models.DateTimeField(null=True, blank=True)
 
+    comparison_sealed = models.TextField(
+        blank=True, editable=False, help_text="Rows beside the live ones: sealed, gone when the request ends"
+    )
+    compared_at = models.DateTimeField(null=True, blank=True)
+
     plan = models.JSONField(default=dict, blank=True)
     plan_hash = models.CharField(max_length=64, blank=True)
     planned_at = models.DateTimeField(null=True, blank=True)
@@ -95,7 +100,8 @@ class RestoreRequest(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(scope=Scope.TEST, target_instance=None)
-                | (~Q(scope=Scope.TEST) & Q(target_instance__isnull=False)),
+                | (~Q(scope=Scope.TEST) & Q(target_instance__isnull=False))
+                | Q(state__in=(RestoreState.DRAFT, RestoreState.CANCELLED)),
                 name="restores_target_fits_scope",
             ),
         ]

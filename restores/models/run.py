@@ -66,6 +66,13 @@ class RestoreStep(models.Model):
     def __str__(self) -> str:
         return f"{self.position} {self.title}"
 
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it is not done."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return (self.ended_at - self.started_at).total_seconds()
+
 
 class RollbackPoint(models.Model):
     """What puts one target back as it was, and until when it can."""

@@ -49,7 +49,7 @@ class Wish:
 def restore_draft(
     *, actor: Actor, instance: Instance, wish: Wish, declared_at: datetime | None = None
 ) -> RestoreRequest:
-    """A draft nobody has to sign yet. Raises `access.denied`, InvalidInput for what does not fit."""
+    """A draft nobody has to sign yet. Raises `access.denied`, InvalidInput without scope or source."""
     _may(actor, instance, wish)
     row = RestoreRequest(
         restore_id=f"r{secrets.token_hex(4)}",
@@ -79,6 +79,7 @@ def restore_edit(*, actor: Actor, request: RestoreRequest, wish: Wish) -> Restor
             approval_until=None, execute_until=None, data={"because": "It was edited."},
         )  # fmt: skip
     row.plan, row.plan_hash, row.planned_at, row.policy, row.typed_target = {}, "", None, None, ""
+    row.comparison_sealed, row.compared_at = "", None
     _write(row, wish)
     return row
 
@@ -112,15 +113,14 @@ def _may(actor: Actor, instance: Instance, wish: Wish) -> None:
         require(actor=actor, permission="catalog.restore_instance", instance=wish.target_instance)
     if wish.backup is not None and wish.backup.instance_id != instance.pk:
         raise InvalidInput("backup", f"Expected a backup of {instance.name}.")
+    if wish.scope not in Scope.values:
+        raise InvalidInput("scope", f"Expected one of {', '.join(Scope.values)}.")
     if wish.backup is None and wish.recovery_target is None:
         raise InvalidInput("target", "Expected a backup, or an instant to go back to.")
-    check_wish(wish)
 
 
 def check_wish(wish: Wish) -> None:
-    """Raises InvalidInput: what is chosen has to fit the scope."""
-    if wish.scope not in Scope.values:
-        raise InvalidInput("scope", f"Expected one of {', '.join(Scope.values)}.")
+    """What is submitted is complete and fits its scope; a draft may lack things. Raises InvalidInput."""
     if wish.scope == Scope.TEST and wish.target_instance is not None:
         raise InvalidInput(
             "target_instance", "A test restore comes up as an isolated clone, never on a server."

@@ -9,7 +9,7 @@ from catalog.services.access import Actor
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops.services.audit import audit_record
 from restores.models import RestoreRequest
-from restores.states import RESTORE_TRANSITIONS, RestoreState
+from restores.states import ENDED, RESTORE_TRANSITIONS, RestoreState
 
 
 def request_move(
@@ -21,12 +21,14 @@ def request_move(
     **columns: Any,
 ) -> None:
     """One conditional UPDATE, `columns` with it, plus an event, in the caller's transaction. The plan it was
-    read with must still be the plan.
+    read with must still be the plan. Rows that were compared go when it ends.
 
     Raises `restore.state_changed` when somebody was quicker or the plan became another one, ValueError for a
     step that is not in the table.
     """
     old = RestoreState(request.state)
+    if to in ENDED:
+        columns["comparison_sealed"] = ""
     if to not in RESTORE_TRANSITIONS[old]:
         raise ValueError(f"a restore request never goes from {old} to {to}")
     rows = RestoreRequest.objects.filter(pk=request.pk, state=old, plan_hash=request.plan_hash)

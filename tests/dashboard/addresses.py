@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from catalog.models import Backup, ChangeRequest, Instance, LegalHold, LogGap, Verification
 from dataprotect.ops.models import Alert, AlertChannel, AuditEvent, Job
+from tests.dashboard.seed_restores import DONE, DRAFT, GLASS, WAITING
 
 LISTS = (
     "overview",
@@ -22,6 +23,8 @@ LISTS = (
     "retention",
     "holds",
     "changes",
+    "restores",
+    "approvals",
     "channels",
     "health",
     "preferences",
@@ -42,6 +45,7 @@ FORMS = (
     "hold_place",
     "policy_add",
     "role_give",
+    "restore_new",
 )
 
 
@@ -64,7 +68,32 @@ def details() -> dict[str, str]:
         | of_alerts()
         | of_keeping()
         | of_logs()
+        | of_restores()
     )
+
+
+def of_restores() -> dict[str, str]:
+    return {
+        "restore": reverse("restore", args=[WAITING]),
+        "restore_done": reverse("restore", args=[DONE]),
+        "restore_glass": reverse("restore", args=[GLASS]),
+        "restore_draft": reverse("restore", args=[DRAFT]),
+        "restore_plan": reverse("restore_plan", args=[DRAFT]),
+        "restore_progress": reverse("restore_progress", args=[DONE]),
+        "restore_json": reverse("restore_json", args=[DONE]),
+    }
+
+
+def restore_forms() -> dict[str, str]:
+    return {
+        "restore_submit": reverse("restore_submit", args=[DRAFT]),
+        "restore_target": reverse("restore_target", args=[WAITING]),
+    }
+
+
+def restore_actions() -> dict[str, str]:
+    verbs = ("approve", "deny", "start", "cancel", "compare", "roll_back", "break_glass", "review_glass")
+    return {f"restore_{verb}": reverse(f"restore_{verb}", args=[WAITING]) for verb in verbs}
 
 
 def of_logs() -> dict[str, str]:
@@ -140,7 +169,7 @@ def forms() -> dict[str, str]:
     backup = Backup.objects.filter(instance__name="orders").first()
     assert backup
     of_orders["backup_delete"] = reverse("backup_delete", args=[backup.backup_id])
-    return {name: reverse(name) for name in FORMS} | of_orders | gap_form()
+    return {name: reverse(name) for name in FORMS} | of_orders | gap_form() | restore_forms()
 
 
 def actions() -> dict[str, str]:
@@ -158,4 +187,5 @@ def actions() -> dict[str, str]:
         }
         | alert_actions()
         | keeping_actions()
+        | restore_actions()
     )

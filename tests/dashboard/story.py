@@ -12,7 +12,7 @@ from catalog.states import BackupState, RepositoryState
 from dataprotect.core import clock
 from dataprotect.ops.models import Worker
 from dataprotect.ops.services.audit import audit_record
-from tests.dashboard import seed_alerts, seed_keeping, seed_logs
+from tests.dashboard import seed_alerts, seed_keeping, seed_logs, seed_restores
 from tests.dashboard.seed import GIB, backup, databases, instance, job, key, repository, verification
 
 NAMES = (
@@ -85,6 +85,7 @@ def fill(now: datetime | None = None) -> dict[str, Instance]:
     seed_alerts.alerts(made, now)
     seed_keeping.keeping(made, now)
     seed_logs.logs(made, now)
+    seed_restores.restores(made, now)
     return made
 
 

@@ -71,7 +71,8 @@ def test_pages_of_a_full_catalog(theme: str, site: str, new_page: NewPage):
         "not found": "/instances/nobody/",
     }
     pages = addresses.lists() | addresses.details() | addresses.audit_detail() | addresses.forms() | more
-    del pages["job_progress"]
+    for part in ("job_progress", "restore_progress", "restore_json"):
+        del pages[part]
     page = new_page(color_scheme=theme)
     page.context.clear_cookies()
     give_session(page.context, site, session_of(admin))

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from catalog.services.instance_refresh import instance_refresh
 from dataprotect.core import clock
 from dataprotect.ops.services.audit import audit_record
-from tests.dashboard import addresses, seed, seed_alerts, seed_keeping, seed_logs
+from tests.dashboard import addresses, seed, seed_alerts, seed_keeping, seed_logs, seed_restores
 
 FEW, MANY = 5, 200
 
@@ -38,6 +38,8 @@ def grow(start: int, end: int) -> None:
         seed_logs.samples(one, now, 4)
         seed_alerts.alert(one, "rpo_breached", now)
         audit_record(actor="dba", verb="instance.added", subject=one)
+        if number == 0:
+            seed_restores.restores({"orders": one}, now)
         instance_refresh(one)
 
 

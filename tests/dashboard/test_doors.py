@@ -60,7 +60,7 @@ def test_nothing_is_inline_and_the_policy_says_so(client_of: ClientOf):
 def test_every_page_has_one_main_one_h1_a_title_and_a_way_past_the_navigation(client_of: ClientOf):
     lead = client_of("DBA Lead")
     for name, address in everything().items():
-        if name == "job_progress":
+        if name in ("job_progress", "restore_progress", "restore_json"):
             continue
         page = lead.get(address).content.decode()
         assert len(re.findall(r"<main[ >]", page)) == len(re.findall(r"<h1[ >]", page)) == 1, name

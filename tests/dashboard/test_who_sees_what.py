@@ -47,10 +47,11 @@ def test_roles_that_see_everything_open_every_page(role: str, client_of: ClientO
 
 EVERYBODY = {"gap", "instance_policy"}
 """A page to read for whoever sees the instance; its form is for whoever may change it."""
+RESTORE = ("restore_new", "restore_submit", "restore_target")
 FORMS_OF = {
     "operator": {"repository_add", "stop_raise", "channel_add"},
     "DBA": {"instance_add", "stop_raise"},
-    "Senior DBA": {"instance_add", "instance_edit", "stop_raise", "hold_place", "backup_delete"},
+    "Senior DBA": {"instance_add", "instance_edit", "stop_raise", "hold_place", "backup_delete", *RESTORE},
     "DBA Lead": {
         "instance_add",
         "instance_edit",
@@ -65,6 +66,7 @@ FORMS_OF = {
         "policy_add",
         "policy_edit",
         "role_give",
+        *RESTORE,
     },
     "Engineering Manager": {"stop_raise", "hold_place", "backup_delete"},
     "VP Engineering": {"stop_raise", "hold_place", "backup_delete"},

@@ -38,6 +38,10 @@ GROUPS = (
         ),
     ),
     (
+        "Restore",
+        (("Restores", "restore", "restores"), ("Approvals", "inbox", "approvals")),
+    ),
+    (
         "Prove",
         (
             ("Restore tests", "tested", "restore_tests"),

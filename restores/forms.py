@@ -1,0 +1,152 @@
+"""The steps of the wizard, and what people say when they decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from catalog.models import Backup, Instance
+from dataprotect.core import clock, validation
+from dataprotect.core.errors import ForeseenError, InvalidInput
+from dataprotect.engine.recovery_target import parse_target
+from dataprotect.engine.timeline_model import Target
+from dataprotect.ops.forms import HouseForm
+from restores.states import Scope, TableMode
+
+
+class SourceForm(HouseForm):
+    """Step 1: from which instance, as of when, how much."""
+
+    instance = forms.ModelChoiceField(
+        queryset=Instance.objects.none(), to_field_name="name", empty_label="Choose an instance"
+    )
+    at = forms.CharField(
+        max_length=64, required=False, label="As of",
+        help_text="An instant with its zone, such as 2026-11-27T14:03:11Z, or “latest”.",
+    )  # fmt: skip
+    backup = forms.CharField(
+        max_length=128, required=False, label="Or one backup, as it is", help_text="Its ID."
+    )
+    scope = forms.ChoiceField(
+        choices=Scope.choices, initial=Scope.TEST, label="How much",
+        help_text="A test restore touches no server.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, instances: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["instance"].queryset = instances  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if bool(data.get("at")) == bool(data.get("backup")):
+            self.add_error("at", "Expected an instant, or one backup.")
+        return data
+
+    def clean_at(self) -> str:
+        value = str(self.cleaned_data["at"]).strip()
+        if value and value != "latest":
+            try:
+                validation.timestamp(value, now=clock.now())
+            except ForeseenError as error:
+                raise forms.ValidationError(error.message) from error
+        return value
+
+    def target(self) -> Target | None:
+        value = self.cleaned_data["at"]
+        if not value:
+            return None
+        latest = value == "latest"
+        return parse_target(time=None if latest else value, latest=latest, now=clock.now())
+
+    def chosen_backup(self) -> Backup | None:
+        """Raises InvalidInput for one that is not there."""
+        name = self.cleaned_data["backup"].strip()
+        if not name:
+            return None
+        found = Backup.objects.filter(instance=self.cleaned_data["instance"], backup_id=name).first()
+        if found is None:
+            raise InvalidInput("backup", f"Expected a backup of {self.cleaned_data['instance'].name}.")
+        return found
+
+
+class TargetForm(HouseForm):
+    """Step 2: where to, and what of it. Nothing is a default."""
+
+    target_instance = forms.ModelChoiceField(
+        queryset=Instance.objects.none(), to_field_name="name", empty_label="Choose where to",
+        label="Onto", help_text="What is there is replaced or changed. No server is chosen for you.",
+    )  # fmt: skip
+    databases = forms.CharField(
+        required=False, widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="One name a line, in the order of the run.",
+    )  # fmt: skip
+    tables = forms.CharField(
+        required=False, widget=forms.Textarea(attrs={"rows": 3}), help_text="schema.table, one a line."
+    )
+    table_mode = forms.ChoiceField(
+        required=False, choices=[("", "Choose what becomes of the rows"), *TableMode.choices], label="How"
+    )
+    triggers = forms.ChoiceField(
+        required=False, choices=[("disabled", "Triggers sleep meanwhile"), ("fire", "Triggers fire")]
+    )
+
+    def __init__(self, *args: Any, instances: Any, scope: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["target_instance"].queryset = instances  # type: ignore[attr-defined]
+        if scope != Scope.TABLE:
+            for name in ("tables", "table_mode", "triggers"):
+                del self.fields[name]
+        if scope == Scope.SYSTEM:
+            del self.fields["databases"]
+
+    def clean_databases(self) -> list[str]:
+        return _lines(self.cleaned_data["databases"])
+
+    def clean_tables(self) -> list[tuple[str, str]]:
+        found = []
+        for line in _lines(self.cleaned_data["tables"]):
+            schema, dot, table = line.partition(".")
+            if not dot or not schema or not table:
+                raise forms.ValidationError(f"Expected schema.table, got {validation.shown(line)}.")
+            found.append((schema, table))
+        return found
+
+
+class SubmitForm(HouseForm):
+    """Step 4: ticket, window, reason, and the typed name."""
+
+    reason = forms.CharField(
+        max_length=500, widget=forms.Textarea(attrs={"rows": 2}), help_text="Whoever signs reads it."
+    )
+    ticket = forms.CharField(max_length=100, required=False, label="Change ticket")
+    window_start = forms.DateTimeField(
+        required=False, label="Downtime from", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
+    window_end = forms.DateTimeField(
+        required=False, label="Downtime until", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
+    typed_target = forms.CharField(
+        max_length=255,
+        required=False,
+        label="Type the name",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not name:
+            del self.fields["typed_target"]
+            return
+        self.fields["typed_target"].help_text = f"Type {name}, exactly, to confirm what is replaced."
+        self.fields["typed_target"].required = True
+
+
+class DecisionForm(HouseForm):
+    reason = forms.CharField(
+        max_length=500, widget=forms.Textarea(attrs={"rows": 2}), help_text="It is kept in the audit chain."
+    )
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -1,0 +1,130 @@
+"""Restore requests as pages and the API show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from guardian.shortcuts import get_objects_for_user
+
+from catalog.models import Instance
+from catalog.roles import BREAK_GLASS
+from catalog.selectors.visible import (
+    Viewer,
+    can_exist,
+    instances_visible,
+    may,
+    not_found,
+    sees_every_instance,
+)
+from dataprotect.core.errors import ForeseenError
+from dataprotect.ops.models import Job
+from restores.models import Approval, RestoreRequest, RestoreRun, RestoreStep, RollbackPoint, Safeguard
+from restores.selectors.approvals import role_to_sign, roles_missing, signatures
+from restores.states import ACTIVE, OPEN, RestoreState, RollbackState, StepState
+
+
+def request_list(*, user: Viewer) -> QuerySet[RestoreRequest]:
+    """Newest first, as far as the asker may see the instance it comes from."""
+    rows = RestoreRequest.objects.select_related("instance", "target_instance", "backup", "run")
+    if sees_every_instance(user=user):
+        return rows
+    return rows.filter(instance__in=instances_visible(user=user).order_by().values("pk"))
+
+
+def request_get(*, user: Viewer, restore_id: str) -> RestoreRequest:
+    """Raises ForeseenError `restore.not_found`."""
+    rows = request_list(user=user).select_related("instance__tier", "requested_by", "policy")
+    found = rows.filter(restore_id=restore_id).first() if can_exist(restore_id) else None
+    if found is None:
+        raise not_found("restore", restore_id)
+    return found
+
+
+def instances_restorable(*, user: User) -> QuerySet[Instance]:
+    """Those the asker may restore from and onto. Raises ForeseenError `access.denied` when there are none."""
+    if may(user=user, permission="catalog.restore_instance"):
+        return instances_visible(user=user)
+    found: QuerySet[Instance] = get_objects_for_user(user, "catalog.restore_instance", Instance.objects.all())
+    if not found.exists():
+        raise ForeseenError(
+            "access.denied", "You may not restore any instance.", "Ask a DBA Lead for the right to do it."
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDetail:
+    """Everything the page of one restore says, and what the asker may do now."""
+
+    row: RestoreRequest
+    run: RestoreRun | None
+    job: Job | None
+    steps: list[RestoreStep]
+    points: list[RollbackPoint]
+    safeguards: list[Safeguard]
+    signed: list[Approval]
+    missing: tuple[str, ...]
+    role: str | None
+    """In which the asker could sign now."""
+    may_restore: bool
+    may_break: bool
+    may_start: bool
+    may_edit: bool
+    may_roll_back: bool
+
+    @property
+    def is_active(self) -> bool:
+        return self.row.state in ACTIVE
+
+    @property
+    def current(self) -> RestoreStep | None:
+        return next((step for step in self.steps if step.state == StepState.RUNNING), None)
+
+
+def request_detail(*, user: User, restore_id: str, now: datetime) -> RequestDetail:
+    """Raises ForeseenError `restore.not_found`."""
+    row = request_get(user=user, restore_id=restore_id)
+    run = RestoreRun.objects.filter(request=row).select_related("job", "clone").first()
+    target = row.target_instance or row.instance
+    may_restore = may(user=user, permission="catalog.restore_instance", instance=target)
+    points = list(run.rollback_points.order_by("pk")) if run is not None else []
+    usable = any(point.state in (RollbackState.READY, RollbackState.FAILED) for point in points)
+    return RequestDetail(
+        row=row,
+        run=run,
+        job=run.job if run is not None else None,
+        steps=list(run.steps.order_by("position")) if run is not None else [],
+        points=points,
+        safeguards=list(row.safeguards.filter(plan_hash=row.plan_hash)),
+        signed=list(signatures(row)),
+        missing=roles_missing(row),
+        role=role_to_sign(user=user, request=row, at=now),
+        may_restore=may_restore,
+        may_break=row.state == RestoreState.AWAITING and may_restore and _breaks_glass(user),
+        may_start=row.state == RestoreState.APPROVED and may_restore,
+        may_edit=row.state in OPEN and (may_restore or row.requested_by_id == user.pk),
+        may_roll_back=usable and row.state not in ACTIVE and may_restore,
+    )
+
+
+def _breaks_glass(user: User) -> bool:
+    return user.groups.filter(name=BREAK_GLASS).exists()
+
+
+def progress_of(row: RestoreRequest) -> dict[str, object]:
+    """What a display of somebody else's polls."""
+    run = RestoreRun.objects.filter(request=row).first()
+    states = {step.kind: step.state for step in run.steps.all()} if run is not None else {}
+    checks = ("validate", "rescue", "system_check", "clone_check")
+    return {
+        "restore_id": row.restore_id,
+        "status": row.state,
+        "backups_verified": row.backup is not None and row.backup.is_good,
+        "restore_tested": states.get("clone_check") == StepState.DONE,
+        "integrity_check": next((states[kind] for kind in checks if kind in states), ""),
+        "rpo_achieved": run.rpo_seconds if run is not None else None,
+        "rto_achieved": run.rto_seconds if run is not None else None,
+    }

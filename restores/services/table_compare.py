@@ -1,0 +1,101 @@
+"""The clone's rows beside the live table's, looked at before anybody decides.
+
+Rows are somebody's data: what was compared is sealed with the home's keys, shown only to whoever may restore
+from the instance, and gone when the request ends or is edited.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from catalog.services.access import Actor, require
+from dataprotect.core import clock
+from dataprotect.core.secrets import Secret
+from dataprotect.engine import table_rescue
+from dataprotect.engine.table_rescue_model import RowDifference, TableComparison
+from dataprotect.ops import queue, secrets
+from dataprotect.ops.context import JobContext
+from dataprotect.ops.models import Job
+from dataprotect.ops.stop import refuse_while_stopped
+from restores.models import RestoreRequest
+from restores.services.clone import clone_drop_run, clone_run
+from restores.services.engine_requests import rescue_source, rescue_tables, rescue_target
+from restores.services.request_draft import check_wish, may_change, wish_of
+
+RUN = "restores.tasks.run_table_compare"
+SAMPLE = 20
+_FIELD = "comparison_sealed"
+
+
+def compare_start(*, actor: Actor, request: RestoreRequest) -> Job:
+    """Bring up a clone at the instant, compare, drop it. Raises `restore.not_open`, InvalidInput."""
+    refuse_while_stopped()
+    may_change(actor, request)
+    require(actor=actor, permission="catalog.restore_instance", instance=request.instance)
+    check_wish(wish_of(request))
+    return queue.enqueue(
+        RUN, arguments={"request_pk": request.pk}, actor=actor, subject=request.instance.subject,
+        title=f"Compare tables for {request.restore_id}", exclusive=f"compare:{request.pk}",
+    )  # fmt: skip
+
+
+def compare_run(*, context: JobContext, request_pk: int) -> dict[str, Any]:
+    """Counts are the job's result; rows are sealed into the request."""
+    request = RestoreRequest.objects.select_related("instance", "target_instance", "backup").get(
+        pk=request_pk
+    )
+    wanted = {
+        "backup_id": request.backup.backup_id if request.backup is not None else None,
+        "instance_id": request.instance_id,
+        "recovery_target": request.recovery_target,
+    }
+    made = clone_run(context=context, wanted=wanted)
+    try:
+        found = table_rescue.compare(
+            rescue_source(request, made["dsn"]), rescue_target(request), rescue_tables(request),
+            sample=SAMPLE, reporter=context,
+        )  # fmt: skip
+    finally:
+        clone_drop_run(context=context, clone_id=made["clone_id"])
+    _keep(context, request, [_plain(each) for each in found])
+    counts = {
+        f"{each.name} {what}": getattr(each, what)
+        for each in found
+        for what in ("missing", "changed", "extra")
+    }
+    return {"restore_id": request.restore_id, **counts}
+
+
+def comparison_of(request: RestoreRequest) -> list[dict[str, Any]]:
+    """What was compared, opened; empty before. The caller has checked who may see rows."""
+    opened = secrets.open_field(request, _FIELD)
+    found: list[dict[str, Any]] = json.loads(opened.reveal()) if opened is not None else []
+    return found
+
+
+def _keep(context: JobContext, request: RestoreRequest, found: list[dict[str, Any]]) -> None:
+    sealed = secrets.seal_field(request, _FIELD, Secret(json.dumps(found)))
+    with transaction.atomic():
+        context.hold()
+        RestoreRequest.objects.filter(pk=request.pk).update(comparison_sealed=sealed, compared_at=clock.now())
+
+
+def _plain(each: TableComparison) -> dict[str, Any]:
+    return {
+        "name": str(each.name), "key": list(each.key), "missing": each.missing, "changed": each.changed,
+        "extra": each.extra, "same": each.same, "source_rows": each.source_rows,
+        "target_rows": each.target_rows, "notes": list(each.notes),
+        "rows": [_row(row) for row in each.differences],
+    }  # fmt: skip
+
+
+def _row(row: RowDifference) -> dict[str, Any]:
+    return {"kind": row.kind, "key": list(row.key), "then": _values(row.then), "now": _values(row.now)}
+
+
+def _values(values: Mapping[str, str | None] | None) -> dict[str, str | None] | None:
+    return dict(values) if values is not None else None

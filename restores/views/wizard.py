@@ -1,0 +1,153 @@
+"""Asking for a restore: one address a step, the draft saved at each, nothing done before it is signed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from catalog.forms.instances import show_refusal
+from catalog.models import InstanceDatabase
+from dataprotect.core import clock
+from dataprotect.core.errors import ForeseenError, InvalidInput
+from dataprotect.ops.views.page import Request, action, form_page, page
+from restores.forms import SourceForm, SubmitForm, TargetForm
+from restores.models import RestoreRequest
+from restores.selectors.requests import instances_restorable, request_detail, request_get
+from restores.services.preflight import preflight
+from restores.services.request_draft import Wish, may_change, restore_draft, restore_edit, wish_of
+from restores.services.request_plan import plan_freeze
+from restores.services.request_submit import restore_submit
+from restores.services.safeguards import name_to_type
+from restores.services.table_compare import compare_start, comparison_of
+from restores.states import Scope
+
+
+@form_page
+def new(request: Request) -> HttpResponse:
+    """Step 1. From the timeline, instance and instant come along in the address."""
+    given = request.POST if request.method == "POST" else None
+    initial = {name: request.GET.get(name, "") for name in ("instance", "at", "backup", "scope")}
+    form = SourceForm(given, instances=instances_restorable(user=request.user), initial=initial)
+    if given is not None and form.is_valid():
+        try:
+            wish = Wish(
+                scope=form.cleaned_data["scope"],
+                recovery_target=form.target(),
+                backup=form.chosen_backup(),
+            )
+            row = restore_draft(actor=request.user, instance=form.cleaned_data["instance"], wish=wish)
+        except InvalidInput as error:
+            show_refusal(form, error)
+        else:
+            step = "restore_plan" if row.scope == Scope.TEST else "restore_target"
+            return redirect(step, restore_id=row.restore_id)
+    return render(request, "restores/new.html", {"form": form})
+
+
+@form_page
+def target(request: Request, restore_id: str) -> HttpResponse:
+    """Step 2: onto which server, which databases, which tables and how."""
+    row = _changeable(request, restore_id)
+    given = request.POST if request.method == "POST" else None
+    form = TargetForm(
+        given, instances=instances_restorable(user=request.user), scope=row.scope, initial=_initial(row)
+    )
+    if given is not None and form.is_valid():
+        try:
+            restore_edit(actor=request.user, request=row, wish=_wish(row, form))
+        except InvalidInput as error:
+            show_refusal(form, error)
+        else:
+            return redirect("restore_plan", restore_id=restore_id)
+    known = InstanceDatabase.objects.filter(instance=row.instance).order_by("name")
+    return render(request, "restores/target.html", {"row": row, "form": form, "known": known[:200]})
+
+
+def _initial(row: RestoreRequest) -> dict[str, Any]:
+    return {
+        "target_instance": row.target_instance.name if row.target_instance else "",
+        "databases": "\n".join(row.databases),
+        "tables": "\n".join(".".join(each) for each in row.tables),
+        "table_mode": row.table_mode,
+        "triggers": row.options.get("triggers", "disabled"),
+    }
+
+
+def _wish(row: RestoreRequest, form: TargetForm) -> Wish:
+    data = form.cleaned_data
+    options = dict(row.options)
+    if "triggers" in data:
+        options["triggers"] = data["triggers"] or "disabled"
+    return replace(
+        wish_of(row),
+        target_instance=data["target_instance"],
+        databases=data.get("databases", []),
+        tables=data.get("tables", []),
+        table_mode=data.get("table_mode", ""),
+        options=options,
+    )
+
+
+@page
+def plan(request: Request, restore_id: str) -> HttpResponse:
+    """Step 3: everything that would fail later, and what would be done, by whom signed. Nothing is frozen."""
+    detail = request_detail(user=request.user, restore_id=restore_id, now=clock.now())
+    row = detail.row
+    context: dict[str, Any] = {"row": row, "detail": detail, "checks": preflight(request=row), "plan": None}
+    try:
+        context["plan"], _, _ = plan_freeze(request=row)
+    except ForeseenError as error:
+        context["refusal"] = error
+    if row.scope == Scope.TABLE and detail.may_restore:
+        context["comparison"] = comparison_of(row)
+    return render(request, "restores/plan.html", context)
+
+
+@action
+def compare(request: Request, restore_id: str) -> HttpResponse:
+    """The clone's rows beside the live table's; as a job, because a clone takes its time."""
+    row = request_get(user=request.user, restore_id=restore_id)
+    job = compare_start(actor=request.user, request=row)
+    messages.success(request, "A clone is brought up and compared. Come back to the plan when it is done.")
+    return redirect("job", key=job.pk)
+
+
+@form_page
+def submit(request: Request, restore_id: str) -> HttpResponse:
+    """Step 4: ticket, window, reason, and the typed name. What is sent is frozen and signed."""
+    row = _changeable(request, restore_id)
+    name = "" if row.scope == Scope.TEST else name_to_type(row)
+    given = request.POST if request.method == "POST" else None
+    initial = {"reason": row.reason, "ticket": row.ticket}
+    initial |= {"window_start": row.window_start, "window_end": row.window_end}  # type: ignore[dict-item]
+    form = SubmitForm(given, name=name, initial=initial)
+    refusal: ForeseenError | None = None
+    if given is not None and form.is_valid():
+        data = form.cleaned_data
+        wish = replace(
+            wish_of(row), reason=data["reason"], ticket=data["ticket"],
+            window_start=data["window_start"], window_end=data["window_end"],
+        )  # fmt: skip
+        try:
+            row = restore_edit(actor=request.user, request=row, wish=wish)
+            typed = data.get("typed_target", "")
+            restore_submit(actor=request.user, request=row, typed_target=typed)
+        except InvalidInput as error:
+            show_refusal(form, error)
+        except ForeseenError as error:
+            refusal = error
+        else:
+            messages.success(request, "It is submitted. Its plan is frozen.")
+            return redirect("restore", restore_id=restore_id)
+    context = {"row": row, "form": form, "name": name, "refusal": refusal}
+    return render(request, "restores/submit.html", context)
+
+
+def _changeable(request: Request, restore_id: str) -> RestoreRequest:
+    row = request_get(user=request.user, restore_id=restore_id)
+    may_change(request.user, row)
+    return row
