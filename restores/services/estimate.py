@@ -35,8 +35,10 @@ def rates(instance: Instance) -> Rates:
             GUESSED_CLONE, _median(loaded) or GUESSED_LOAD, False,
             f"A guess: no restore of {instance.name} was measured yet. Run a restore test to know.",
         )  # fmt: skip
-    because = f"Measured by {len(cloned)} restore tests of {instance.name}"
-    because += f" and {len(loaded)} loads." if loaded else "; loading a dump was never measured there."
+    because = f"Measured by {_counted(len(cloned), 'restore test')} of {instance.name}"
+    because += (
+        f" and {_counted(len(loaded), 'load')}." if loaded else "; loading a dump was never measured there."
+    )
     clone = _median(cloned) or GUESSED_CLONE
     return Rates(clone, _median(loaded) or min(GUESSED_LOAD, clone), bool(loaded), because)
 
@@ -74,6 +76,10 @@ def _loading(instance: Instance) -> list[float]:
         .order_by("-ended_at")[:_RECENT]
     )
     return [step.bytes_done / max(0.1, step.took.total_seconds()) for step in steps]
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _median(values: list[float]) -> float | None:

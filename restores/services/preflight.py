@@ -37,7 +37,8 @@ def _here(request: RestoreRequest) -> Iterator[Check]:
         yield Check("clone's server programs", None, "the source's version", "the source was never probed")
     needed = int((request.instance.size_bytes or 0) * _SPARE)
     free = shutil.disk_usage(home.clones()).free
-    yield Check("free space for the clone", free >= needed, f"{needed} bytes", f"{free} bytes")
+    wanted, found = f"{needed / 1e9:.1f} GB", f"{free / 1e9:.1f} GB free where clones live"
+    yield Check("free space for the clone", free >= needed, wanted, found)
 
 
 def _programs(major: int) -> Check:

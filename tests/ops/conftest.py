@@ -53,13 +53,13 @@ def worker_environment(**more: str) -> dict[str, str]:
 
 
 class Cluster:
-    """One qcluster with its workers, in a process group of its own."""
+    """One qcluster with its workers (or another long-lived command), in a process group of its own."""
 
-    def __init__(self, log: Path, **environment: str) -> None:
+    def __init__(self, log: Path, command: str = "qcluster", **environment: str) -> None:
         self.log = log
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "qcluster"], cwd=ROOT, env=worker_environment(**environment),
+                [sys.executable, "manage.py", command], cwd=ROOT, env=worker_environment(**environment),
                 stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
 
