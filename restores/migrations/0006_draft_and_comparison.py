@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("catalog", "0012_roles_of_people"),
-        ("restores", "0004_policy_and_roles"),
+        ("restores", "0005_smoke_test_expected"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
