@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -179,6 +179,21 @@ def background(
         )  # fmt: skip
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def companion(account: Account | None = None) -> Iterator[int]:
+    """The id of a process of `account` that does nothing, lives in this context, and ends when we die."""
+    process = _spawn(
+        ["/bin/cat"], account, None, None,
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdin is not None  # noqa: S101
+    try:
+        yield process.pid
+    finally:
+        process.stdin.close()
+        end_group(process)
 
 
 def end_group(process: subprocess.Popen[bytes], grace: float | None = None) -> None:

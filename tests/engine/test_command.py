@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -148,3 +150,25 @@ def test_output_of_both_streams_never_blocks_the_program() -> None:
     result = command.run([PYTHON, "-c", script], timeout=60)
     assert len(result.stdout) == len(result.stderr) == 300_000
     assert threading.active_count() == threads
+
+
+def test_a_companion_ends_with_its_context() -> None:
+    with command.companion() as pid:
+        found = processes.identify(pid)
+        assert found is not None and found.is_alive()
+    assert not found.is_alive()
+
+
+def test_a_companion_ends_when_its_process_is_killed() -> None:
+    script = (
+        "import os, signal, sys\nfrom dataprotect.engine import command\n"
+        "with command.companion() as pid:\n"
+        "    print(pid, flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert ended.returncode == -signal.SIGKILL
+    found = processes.identify(int(ended.stdout))
+    deadline = time.monotonic() + 60
+    while found is not None and found.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert found is None or not found.is_alive()
