@@ -76,9 +76,16 @@ def test_the_instant_before_the_accident_has_every_row(first: RunningDemo) -> No
     assert accident["reached_at"] < accident["instant"]
 
 
+def test_the_rows_come_back_signed_by_a_second_person(first: RunningDemo) -> None:
+    accident, rescue = first.summary()["accident"], first.summary()["rescue"]
+    assert rescue["rows_inserted"] == accident["rows_before"]
+    assert rescue["rows_live"] >= accident["rows_before"] + accident["rows_live"]
+    assert rescue["signed_by"] == "senior-dba" and rescue["rto_seconds"] > 0
+
+
 def test_each_proof_is_printed(first: RunningDemo) -> None:
     proofs = [line for line in first.lines if line.strip().startswith("proved:")]
-    assert len(proofs) == 13, first.text
+    assert len(proofs) == 15, first.text
     assert not [line for line in first.lines if "FAILED" in line or "Traceback" in line]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from restores.demo.scene import Scene
-from restores.demo.stages import accident, audit, changes, continuous, protection
+from restores.demo.stages import accident, audit, changes, continuous, protection, rescue
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +25,6 @@ STAGES = (
     Stage(continuous.TITLE, continuous.run),
     Stage(changes.TITLE, changes.run),
     Stage(accident.TITLE, accident.run),
+    Stage(rescue.TITLE, rescue.run),
     Stage(audit.TITLE, audit.run),  # the last one: the chain of all that the others did
 )

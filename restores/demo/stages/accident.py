@@ -123,7 +123,7 @@ def _bring_back(scene: Scene, target: Target, before: Contents) -> dict[str, Any
     follow(clone_drop_start(actor=actor, clone=clone), story, scene.check)
     return {
         "rows_in_clone": held.rows, "digests_equal": held.digest == before.digest,
-        "rows_live": _live(scene).rows, "backup_id": made["backup_id"],
+        "rows_live": live_contents(scene).rows, "backup_id": made["backup_id"],
         "reached_at": made["reached_at"], "reached_position": made["reached_position"],
         "clone_seconds": round(sum(made["timings"].values()), 2),
         "exposure_seconds": LogCollector.objects.get(instance=scene.instance).lag_seconds,
@@ -135,7 +135,8 @@ def _look_into(clone: Clone) -> tuple[Contents, list[tuple[object, ...]]]:
         return _contents(connection), connection.execute(NEWEST, [SHOWN_ROWS]).fetchall()
 
 
-def _live(scene: Scene) -> Contents:
+def live_contents(scene: Scene) -> Contents:
+    """What the live table holds now."""
     with scene.server.connect("shop") as connection:
         return _contents(connection)
 
@@ -144,7 +145,7 @@ def _tell(scene: Scene, made: dict[str, Any], held: Contents, newest: list[tuple
     story = scene.story
     story.proof(
         f"an isolated clone at that instant has all {counted(held.rows, 'row')}, the same by digest; "
-        f"the live table has {_live(scene).rows:,}"
+        f"the live table has {live_contents(scene).rows:,}"
     )
     story.say(f"  from {made['backup_id']} and the log behind it, in {took(sum(made['timings'].values()))}")
     story.say(
