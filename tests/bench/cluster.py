@@ -31,13 +31,13 @@ def new_cluster(folder: Path, dataset: str, scale: int) -> PostgresServer:
     """A running cluster with about `scale` x 15 MB of `dataset`, checkpointed, its files in page cache."""
     server = PostgresServer(DEBIAN_15, folder, settings=SETTINGS).create().start()
     if dataset == "pgbench":
-        _run(server, server.pgbench("-i", "-q", "-s", str(scale)))
+        pgbench(server, "-i", "-q", "-s", str(scale))
     else:
         with server.connect() as connection:
             connection.execute(NOISE.format(rows=NOISE_ROWS_PER_SCALE * scale))
     with server.connect() as connection:
         connection.execute("VACUUM (FREEZE)")
-        connection.execute("CHECKPOINT")
+    checkpoint(server)
     for file in server.data.rglob("*"):
         if file.is_file():
             _read_through(file)
@@ -52,10 +52,19 @@ def size_of(server: PostgresServer) -> int:
     return int(row[0])
 
 
-def _run(server: PostgresServer, argv: list[str]) -> None:
+def pgbench(server: PostgresServer, *argv: str) -> str:
+    """Run pgbench to its end; what it printed."""
     user = unprivileged_user()
     environment = {"PATH": "/usr/bin:/bin", "PGPASSWORD": server.password, "LC_ALL": "C.UTF-8"}
-    subprocess.run(argv, check=True, capture_output=True, user=user, group=user, env=environment)
+    return subprocess.run(
+        server.pgbench(*argv), check=True, capture_output=True, text=True, user=user, group=user,
+        env=environment, cwd="/",
+    ).stdout  # fmt: skip
+
+
+def checkpoint(server: PostgresServer) -> None:
+    with server.connect() as connection:
+        connection.execute("CHECKPOINT")
 
 
 def _read_through(file: Path) -> None:

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from tests.bench.child import LEVEL, THREADS
 from tests.servers.postgresql import PostgresServer, unprivileged_user
-
-THREADS, LEVEL = 2, 3
 
 
 @dataclass(frozen=True)
@@ -92,8 +91,12 @@ class PgBackRest:
     note = "process-max 2, zst 3, aes-256-cbc, no archive check and so no log in the backup"
     restores = True
 
-    def __init__(self, server: PostgresServer, folder: Path) -> None:
+    def __init__(self, server: PostgresServer, folder: Path, *, blocks: bool = False) -> None:
+        """`blocks`: bundles and block incremental, which Debian's 2.45 offers as a trial."""
         self.server, self.folder = server, folder
+        self.more = "beta=y\nrepo1-bundle=y\nrepo1-block=y\n" if blocks else ""
+        if blocks:
+            self.note += "; bundles and block incremental on"
         self.repository = folder / "pgbackrest"
         self.configuration = folder / "pgbackrest.conf"
 
@@ -105,7 +108,7 @@ class PgBackRest:
             f"[global]\nrepo1-path={self.repository}\nrepo1-cipher-type=aes-256-cbc\n"
             f"repo1-cipher-pass=bench-only-pass\nprocess-max={THREADS}\ncompress-type=zst\n"
             f"compress-level={LEVEL}\nstart-fast=y\narchive-check=n\narchive-copy=n\nlog-level-file=off\n"
-            f"lock-path={self.folder}/run\nspool-path={self.folder}/run\nrepo1-retention-full=99\n"
+            f"lock-path={self.folder}/run\nspool-path={self.folder}/run\nrepo1-retention-full=99\n{self.more}"
             f"[main]\npg1-path={self.server.data}\npg1-port={self.server.port}\n"
             f"pg1-socket-path={self.server.folder}\npg1-user=postgres\n"
         )
@@ -117,8 +120,14 @@ class PgBackRest:
         self._run("stanza-create")
 
     def backup(self) -> Measured:
+        return self._backup("full")
+
+    def incremental(self) -> Measured:
+        return self._backup("incr")
+
+    def _backup(self, kind: str) -> Measured:
         before, started = tree_bytes(self.repository), time.monotonic()
-        self._run("backup", "--type=full")
+        self._run("backup", f"--type={kind}")
         flush(self.folder)
         return Measured(time.monotonic() - started, tree_bytes(self.repository) - before)
 

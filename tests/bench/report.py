@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.bench.bars import bars
+
 MEBIBYTE = 1 << 20
 
 
@@ -34,11 +36,53 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     for comparison in report["comparisons"]:
         yield ""
         yield from _comparison(comparison)
+    if report["incremental"]:
+        yield ""
+        yield from _incremental(report["incremental"])
+    for name, part in (("shipping", _shipping), ("replay", _replay)):
+        if report[name]:
+            yield ""
+            yield from part(report[name])
     for measured in report["memory"]:
         yield ""
         yield f"Our peak memory on {measured['source_bytes'] / 1e9:.2f} GB, in MiB"
         for name, value in measured["peaks"].items():
             yield f"  {name:20}{value / MEBIBYTE:8.0f}"
+    yield ""
+    yield f"{'The bars':52}{'measured':>9}{'bar':>10}"
+    for bar in bars(report):
+        limit = f"{'>=' if bar.least else '<='} {bar.bar:g}"
+        yield f"  {bar.name:50}{bar.measured:9.2f}{limit:>10}  {'met' if bar.met else 'MISSED'}"
+
+
+def _incremental(found: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"Incremental, {found['source_bytes'] / 1e9:.2f} GB, {found['load_seconds']} s of pgbench before "
+        f"each of {found['rounds']}, median; restore of full + {found['rounds']}, median of {found['runs']}"
+    )
+    yield from _table(found)
+
+
+def _shipping(found: dict[str, Any]) -> Iterator[str]:
+    speed = found["transactions_per_second"]
+    yield f"The log stream beside {found['load_seconds']} s of pgbench, 4 clients at full speed"
+    yield (
+        f"  {found['log_bytes_per_second'] / 1e6:.1f} MB/s of log; segments behind: median "
+        f"{found['segments_behind_median']:.2f}, most {found['segments_behind_most']:.2f}; "
+        f"a commit exposed for {found['exposure_most']:.1f} s at most"
+    )
+    yield (
+        f"  all stored {found['catch_up_seconds']:.1f} s after the load; "
+        f"{found['cpu_share_of_one_core']:.0%} of one core; {speed['with it']:.0f} transactions/s, "
+        f"{speed['without the stream']:.0f} without it"
+    )
+
+
+def _replay(found: dict[str, Any]) -> Iterator[str]:
+    rates = found["bytes_per_second"]
+    yield f"Replay of {found['log_bytes'] / 1e6:.0f} MB of log after a restore, MB/s"
+    for name, rate in rates.items():
+        yield f"  {name:31}{rate / 1e6:9.1f}"
 
 
 def _comparison(comparison: dict[str, Any]) -> Iterator[str]:
@@ -47,6 +91,11 @@ def _comparison(comparison: dict[str, Any]) -> Iterator[str]:
         f"{comparison['dataset']}, scale {comparison['scale']}: {size / 1e9:.2f} GB, "
         f"median of {comparison['runs']}, alternating"
     )
+    yield from _table(comparison)
+
+
+def _table(comparison: dict[str, Any]) -> Iterator[str]:
+    size = comparison["source_bytes"]
     yield f"  {'':31}{'backup s':>9}{'x ours':>8}{'MB/s':>7}{'stored MB':>11}{'restore s':>11}{'x ours':>8}"
     local = comparison["contenders"][0]
     for each in comparison["contenders"]:

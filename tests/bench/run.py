@@ -39,7 +39,9 @@ class Figures:
             "note": self.note,
             "backup_seconds": [round(each.seconds, 3) for each in self.backups],
             "backup_median": _median(self.backups),
-            "stored_bytes": self.backups[-1].stored if self.backups else 0,
+            "stored_bytes": round(statistics.median(each.stored for each in self.backups))
+            if self.backups
+            else 0,
             "restore_seconds": [round(each.seconds, 3) for each in self.restores],
             "restore_median": _median(self.restores),
             "backup_phases": dict(self.backups[-1].phases) if self.backups else {},
@@ -100,18 +102,23 @@ def memory(folder: Path, scale: int, say: Say) -> dict[str, Any]:
 
 
 def _one_run(contender: Contender, figures: Figures, folder: Path, table_bytes: int) -> None:
-    """A backup, and a restore that must bring back what was there: a fast tool that lost data has no time."""
+    """A backup, and its restore."""
     contender.clear()
     figures.backups.append(contender.backup())
-    if not contender.restores:
-        return
+    if contender.restores:
+        figures.restores.append(restored(contender, folder, table_bytes))
+        contender.clear()
+
+
+def restored(contender: Contender, folder: Path, table_bytes: int) -> Measured:
+    """A restore that must bring back what was there: a fast tool that lost data has no time."""
     target = fresh(folder / "restored")
-    figures.restores.append(contender.restore(target))
+    measured = contender.restore(target)
     back = sum(tree_bytes(part) for part in target.rglob("base") if part.is_dir())
     shutil.rmtree(target)
     if back < table_bytes * 0.98:
         raise RuntimeError(f"{contender.name} brought back {back} of {table_bytes} bytes of tables")
-    contender.clear()
+    return measured
 
 
 def _median(measured: list[Measured]) -> float | None:

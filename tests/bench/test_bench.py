@@ -18,7 +18,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 def test_it_runs_and_measures_everything(workdir: Path) -> None:
     absent = [] if shutil.which("pgbackrest") else ["pgbackrest"]
-    words = ["--scale", "1", "--runs", "1", "--datasets", "pgbench", "--folder", str(workdir)]
+    words = [
+        *("--scale", "1", "--runs", "1", "--datasets", "pgbench", "--folder", str(workdir)),
+        *("--rounds", "2", "--seconds", "1"),
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench", *words, *(["--leave-out", *absent] if absent else [])],
         cwd=ROOT, capture_output=True, text=True, timeout=500, stdin=subprocess.DEVNULL,
@@ -32,6 +35,12 @@ def test_it_runs_and_measures_everything(workdir: Path) -> None:
         assert each["backup_median"] > 0
         assert each["restore_median"] or "/dev/null" in each["name"]
         assert each["name"] in done.stdout
+    for each in report["incremental"]["contenders"]:
+        assert each["backup_median"] > 0 and each["restore_median"] > 0
+        assert 0 < each["stored_bytes"] < comparison["contenders"][0]["stored_bytes"]
+    assert report["shipping"]["stored_bytes"] > 0
+    assert min(report["replay"]["bytes_per_second"].values()) > 0
+    assert done.stdout.count("met\n") + done.stdout.count("MISSED\n") == (6 if absent else 11)
     for memory in report["memory"]:
         assert len(memory["peaks"]) == 6
         assert all(20 << 20 < peak < 300 << 20 for peak in memory["peaks"].values()), memory
