@@ -12,10 +12,9 @@ from dataprotect.core.progress import Reporter
 from dataprotect.storage.model import BLOCK, CHUNK, ChunkTask, Pages, PageTask, Piece, Task
 from dataprotect.storage.pipeline.comparing import (
     OldBlock,
+    OldPieces,
     changed_pages,
     page_hashes,
-    parse_pieces,
-    part_of,
     runs,
 )
 from dataprotect.storage.pipeline.packing import Destination, PackDoors, Packing, Part, PendingBlock
@@ -130,13 +129,13 @@ class BlockWorker:
         places = iter(
             self._packing.share(block, data, [(run.start, run.end) for run in found if run.changed])
         )
-        pieces = parse_pieces(old.pieces)
+        kept = OldPieces(old.pieces)
         parts: list[Part] = []
         for run in found:
             if run.changed:
                 parts.append(next(places))
             else:
-                parts += part_of(pieces, run.start, run.end)
+                parts += kept.part(run.start, run.end)
         block.parts = parts
         if hashes:
             self._packing.share_hashes(block, hashes)
