@@ -26,9 +26,11 @@ Step of a run::
 
 Rollback point::
 
-    making ──► ready ──► rolling_back ──► used
-       │         │             └──► failed ──► rolling_back
-       └► gone   └──► gone                 (its deadline came, or the run was let be)
+    making ──► ready ──► rolling_back ──► used ──► gone
+       │         │          │     └──► failed ──► rolling_back
+       │         │          └──► rolling_back            (another worker took it over)
+       ├► rolling_back      (the worker died between the swap and its row)
+       └► gone   └──► gone ◄── failed                    (its deadline came, or nothing was changed)
 """
 
 from __future__ import annotations
@@ -161,11 +163,13 @@ class RollbackState(TextChoices):
 
 
 ROLLBACK_TRANSITIONS: dict[RollbackState, frozenset[RollbackState]] = {
-    RollbackState.MAKING: frozenset({RollbackState.READY, RollbackState.GONE}),
+    RollbackState.MAKING: frozenset({RollbackState.READY, RollbackState.ROLLING_BACK, RollbackState.GONE}),
     RollbackState.READY: frozenset({RollbackState.ROLLING_BACK, RollbackState.GONE}),
-    RollbackState.ROLLING_BACK: frozenset({RollbackState.USED, RollbackState.FAILED}),
-    RollbackState.FAILED: frozenset({RollbackState.ROLLING_BACK}),
-    RollbackState.USED: frozenset(),
+    RollbackState.ROLLING_BACK: frozenset(
+        {RollbackState.ROLLING_BACK, RollbackState.USED, RollbackState.FAILED}
+    ),
+    RollbackState.FAILED: frozenset({RollbackState.ROLLING_BACK, RollbackState.GONE}),
+    RollbackState.USED: frozenset({RollbackState.GONE}),
     RollbackState.GONE: frozenset(),
 }
 

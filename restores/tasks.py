@@ -12,6 +12,7 @@ from restores.services.restore_files import restore_files_run
 from restores.services.rollback_expire import points_expire_start, rollback_points_expire
 from restores.services.rollback_run import rollback_run
 from restores.services.run_execute import restore_run
+from restores.services.run_settle import runs_settle
 from restores.services.table_compare import compare_run
 
 
@@ -44,7 +45,7 @@ def run_rollback_points(context: JobContext) -> dict[str, int]:
 def tend_restores() -> dict[str, int]:
     """By the clock, once a minute: what lapsed, what is kept too long, what was not reviewed."""
     points_expire_start()
-    return {"expired": restores_expire(), "reviews_overdue": reviews_remind()}
+    return {"settled": runs_settle(), "expired": restores_expire(), "reviews_overdue": reviews_remind()}
 
 
 def run_table_compare(context: JobContext, *, request_pk: int) -> dict[str, Any]:

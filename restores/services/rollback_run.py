@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from catalog.services.access import Actor, came_by_token, require
-from dataprotect.core import clock
+from dataprotect.core import clock, steps
 from dataprotect.core.errors import ForeseenError, InvalidInput
 from dataprotect.engine import replace, table_rescue
 from dataprotect.engine.model import Check, as_plain
@@ -29,7 +29,15 @@ from restores.services.engine_requests import (
     undo_request,
 )
 from restores.services.request_state import request_move
-from restores.states import ACTIVE, RestoreState, RollbackKind, RollbackState
+from restores.services.restore_account import restore_settings
+from restores.services.run_holder import Holder
+from restores.states import (
+    ACTIVE,
+    ROLLBACK_TRANSITIONS,
+    RestoreState,
+    RollbackKind,
+    RollbackState,
+)
 
 RUN = "restores.tasks.run_rollback"
 _USABLE = (RollbackState.READY, RollbackState.FAILED)
@@ -83,12 +91,13 @@ def rollback_run(*, context: JobContext, request_pk: int, reason: str) -> dict[s
         run__request=request, state__in=(*_USABLE, RollbackState.ROLLING_BACK)
     ).order_by("-made_at", "-pk")
     measured = {point.database: point_use(context, request, point, reason, automatic=False) for point in rows}
-    with transaction.atomic():
-        context.hold()
-        request_move(
-            actor=context.actor, request=request, to=RestoreState.ROLLED_BACK, ended_at=clock.now(),
-            ended_by=context.actor, ended_reason=f"Rolled back: {reason}"[:1000],
-        )  # fmt: skip
+    if request.state != RestoreState.ROLLED_BACK:
+        with transaction.atomic():
+            context.hold()
+            request_move(
+                actor=context.actor, request=request, to=RestoreState.ROLLED_BACK, ended_at=clock.now(),
+                ended_by=context.actor, ended_reason=f"Rolled back: {reason}"[:1000],
+            )  # fmt: skip
     return {"restore_id": request.restore_id, "seconds": measured}
 
 
@@ -97,27 +106,28 @@ def point_use(
 ) -> float:
     """Put one target back; the seconds it took. Safe to repeat: what was put back already stays so.
 
-    Raises what the engine foresees; the point is then `failed` and can be used again.
+    Raises what the engine foresees, and `rollback.not_valid` when something else is in use afterwards; the
+    point is then `failed` and can be used again.
     """
+    until = point.keep_until or keep_until(request)
     point_move(
-        context, point, RollbackState.ROLLING_BACK, reason=reason, automatic=automatic, used_by=context.actor
-    )
+        context, point, RollbackState.ROLLING_BACK, reason=reason, automatic=automatic, used_by=context.actor,
+        keep_until=until,
+    )  # fmt: skip
+    steps.reached("rollback.begun")
     began = time.monotonic()
     try:
         checks = _put_back(context, request, point)
-    except ForeseenError:
+    except (ForeseenError, OSError):
         point_move(context, point, RollbackState.FAILED)
         raise
+    steps.reached("rollback.put_back")
     seconds = time.monotonic() - began
     validation = [as_plain(check) for check in checks]
     point_move(
-        context,
-        point,
-        RollbackState.USED,
-        used_at=clock.now(),
-        measured_seconds=seconds,
+        context, point, RollbackState.USED, used_at=clock.now(), measured_seconds=seconds,
         validation=validation,
-    )
+    )  # fmt: skip
     context.note(f"{point.database} is as it was before; it took {seconds:.1f} s.")
     return seconds
 
@@ -126,25 +136,63 @@ def _put_back(context: JobContext, request: RestoreRequest, point: RollbackPoint
     if point.kind == RollbackKind.TABLE_UNDO:
         result = table_rescue.undo(undo_request(request), context)
         state = table_rescue.standing(rescue_target(request), request.restore_id).state
-        return [*result.checks, Check("undo recorded", state == "undone", "undone", state)]
+        return _require_back([*result.checks, Check("undo recorded", state == "undone", "undone", state)])
     wanted, origin = replace_request(request, point.database), Origin(**point.facts["origin"])
     if replace.standing(wanted, origin).place == "swapped":
         replace.swap_back(wanted, origin, swap_options(request), context)
     where = replace.standing(wanted, origin)
-    healthy = replace.health(wanted)
     back = where.place in ("rolled back", "untouched", "staged", "loading")
-    return [Check("old database in use", back, "rolled back", where.because), *healthy.checks]
+    checks = _require_back([Check("old database in use", back, "rolled back", where.because)])
+    # Told, not demanded: a database that was restored because it is broken is broken again.
+    return [*checks, *replace.health(wanted).checks]
 
 
-def point_move(context: JobContext, point: RollbackPoint, to: RollbackState, **columns: Any) -> None:
+def _require_back(checks: list[Check]) -> list[Check]:
+    bad = [check for check in checks if check.passed is False]
+    if bad:
+        words = "; ".join(f"{each.name}: {each.found}" for each in bad)
+        raise ForeseenError(
+            "rollback.not_valid", f"After rolling back it is not as it was before. {words}",
+            "Look at the server before anything else is done; nothing more is changed by itself.",
+        )  # fmt: skip
+    return checks
+
+
+def keep_until(request: RestoreRequest) -> datetime:
+    """The deadline of what is kept from now on."""
+    return clock.now() + timedelta(hours=restore_settings(target_of_server(request)).keep_hours)
+
+
+def undone_drop(holder: Holder, request: RestoreRequest, point: RollbackPoint) -> None:
+    """What was restored and then rolled back goes. Raises ForeseenError when it cannot be done now."""
+    if point.kind == RollbackKind.RENAMED_DATABASE:
+        origin = Origin(**point.facts["origin"])
+        freed = replace.discard(replace_request(request, point.database), origin, "undone")
+        holder.note(f"The restored copy of {point.database} is gone: {freed} bytes are free again.")
+    elif point.kind == RollbackKind.TABLE_UNDO:
+        table_rescue.forget_undo(rescue_target(request), request.restore_id)
+    point_move(holder, point, RollbackState.GONE)
+
+
+def point_move(holder: Holder, point: RollbackPoint, to: RollbackState, **columns: Any) -> None:
+    """One conditional UPDATE and its event. Raises `rollback.changed` when somebody was quicker, ValueError
+    for a step that is not in the table.
+    """
+    old = RollbackState(point.state)
+    if to not in ROLLBACK_TRANSITIONS[old]:
+        raise ValueError(f"a rollback point never goes from {old} to {to}")
     with transaction.atomic():
-        context.hold()
+        holder.hold()
+        if not RollbackPoint.objects.filter(pk=point.pk, state=old).update(state=to, **columns):
+            raise ForeseenError(
+                "rollback.changed", f"The rollback point of {point.database} changed meanwhile.",
+                "Look at it again and repeat what you wanted.",
+            )  # fmt: skip
         for name, value in {"state": to, **columns}.items():
             setattr(point, name, value)
-        point.save(update_fields=["state", *columns])
         data = {"restore": point.run.request.restore_id, "database": point.database} | {
             name: value
             for name, value in columns.items()
             if name in ("reason", "automatic", "measured_seconds")
         }
-        audit_record(actor=context.actor, verb=f"rollback.{to}", subject=point.run.request.subject, data=data)
+        audit_record(actor=holder.actor, verb=f"rollback.{to}", subject=point.run.request.subject, data=data)

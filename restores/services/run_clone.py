@@ -42,7 +42,7 @@ def clone_check(work: Work, step: RestoreStep) -> None:
     row = work.clone()
     request = work.clone_request()
     reader = repository_open(row.backup.repository).read(request.instance_id, request.backup_id)
-    checks = require_passed("The clone", compare_clone(reader, clone_of(row), request, work.context))
+    checks = require_passed("The clone", compare_clone(reader, clone_of(row), request, work.reporter))
     step_done(work.context, step, f"{len(checks)} checks of the clone passed.", {"checks": checks})
 
 
@@ -80,6 +80,7 @@ def _back_up(work: Work, type: str) -> dict[str, str]:
     with queue.foreground():
         job = backup_start(actor=ACTOR, instance=target_of_server(work.request), type=type)
         job = queue.run_now(job, listener=work.context)
+    work.context.checkpoint()  # what ended the backup may be meant for this run
     found = queue.result_of(job)
     return {"backup_id": found["backup_id"], "type": found["type"], "job": str(job.pk)}
 

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F
 
 from dataprotect.core import clock
+from dataprotect.core.errors import ForeseenError
 from dataprotect.ops.context import JobContext
 from restores.models import RestoreRequest, RestoreStep
 from restores.services.request_state import request_move
@@ -48,8 +49,10 @@ def step_skipped(context: JobContext, step: RestoreStep, note: str) -> None:
     _end(context, step, StepState.SKIPPED, note, {}, 0)
 
 
-def step_failed(context: JobContext, step: RestoreStep, note: str) -> None:
-    _end(context, step, StepState.FAILED, note, step.evidence, 0)
+def step_failed(context: JobContext, step: RestoreStep, error: ForeseenError) -> None:
+    """With what ended it, so that another worker can end the run as this one would have."""
+    ended = {"code": error.code, "message": error.message, "action": error.action}
+    _end(context, step, StepState.FAILED, f"{error.message} {error.action}", {"ended": ended}, 0)
 
 
 def step_keep(context: JobContext, step: RestoreStep, evidence: Mapping[str, Any]) -> None:

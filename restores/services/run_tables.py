@@ -1,40 +1,32 @@
-"""Steps of a table rescue: compare, bring back in one transaction, look whether the application works."""
+"""Steps of a table rescue: compare, bring back in one transaction."""
 
 from __future__ import annotations
 
-import time
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 
-from dataprotect.core import clock
-from dataprotect.engine import replace, table_rescue
+from dataprotect.engine import table_rescue
 from dataprotect.engine.model import as_plain
 from dataprotect.engine.table_rescue_model import TableComparison
 from restores.models import RestoreStep, RollbackPoint
 from restores.services.engine_requests import (
-    replace_request,
     rescue_request,
     rescue_source,
     rescue_tables,
     rescue_target,
-    target_of_server,
 )
-from restores.services.restore_account import restore_settings
-from restores.services.run_database import require_healthy
+from restores.services.run_database import point_made
 from restores.services.run_record import step_done
 from restores.services.run_work import Work
-from restores.states import RollbackKind, RollbackState, TableMode
-
-_LOOK_EVERY = 5.0
+from restores.states import RollbackKind
 
 
 def compare(work: Work, step: RestoreStep) -> None:
     """Counts and keys only: values of rows do not belong into the catalog."""
     source = rescue_source(work.request, work.clone().dsn)
     found = table_rescue.compare(
-        source, rescue_target(work.request), rescue_tables(work.request), values=False, reporter=work.context
+        source, rescue_target(work.request), rescue_tables(work.request), values=False, reporter=work.reporter
     )
     note = "; ".join(
         f"{each.name}: {each.missing} missing, {each.changed} changed, {each.extra} extra" for each in found
@@ -58,15 +50,8 @@ def rescue(work: Work, step: RestoreStep) -> None:
             run=work.run, kind=RollbackKind.TABLE_UNDO, database=step.database,
             defaults={"expected_seconds": work.request.plan["rollback"]["expected_seconds"]},
         )  # fmt: skip
-    result = table_rescue.rescue(rescue_request(work.request, work.clone().dsn), work.context)
-    keep = timedelta(hours=restore_settings(target_of_server(work.request)).keep_hours)
-    with transaction.atomic():
-        work.context.hold()
-        now = clock.now()
-        RollbackPoint.objects.filter(pk=point.pk, state=RollbackState.MAKING).update(
-            state=RollbackState.READY, made_at=now, keep_until=now + keep,
-            facts={"undo_schema": result.undo_schema},
-        )  # fmt: skip
+    result = table_rescue.rescue(rescue_request(work.request, work.clone().dsn), work.reporter)
+    point_made(work, point, undo_schema=result.undo_schema)
     note = "; ".join(
         f"{each.name}: {each.inserted} inserted, {each.updated} put back, {each.deleted} removed"
         + (f", {each.skipped} left alone" if each.skipped else "")
@@ -74,21 +59,3 @@ def rescue(work: Work, step: RestoreStep) -> None:
         for each in result.tables
     )
     step_done(work.context, step, f"{note}. Verified before it was committed.", as_plain(result))
-
-
-def watch(work: Work, step: RestoreStep) -> None:
-    """Does the database still serve? Raises `restore.unhealthy`: whoever calls takes the rescue back."""
-    if work.request.table_mode == TableMode.BESIDE:
-        step_done(work.context, step, "No live table was touched: there is nothing to watch.", {})
-        return
-    request = replace_request(work.request, step.database)
-    seconds = restore_settings(target_of_server(work.request)).watch_seconds
-    until, looks = time.monotonic() + seconds, 0
-    while looks == 0 or time.monotonic() < until:
-        work.context.checkpoint()
-        require_healthy(step.database, replace.health(request))
-        looks += 1
-        time.sleep(min(_LOOK_EVERY, max(0.0, until - time.monotonic())))
-    step_done(
-        work.context, step, f"{step.database} was looked at {looks} times in {seconds} s.", {"looks": looks}
-    )

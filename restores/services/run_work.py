@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Min
 
 from catalog.services.opening import server_binaries
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
+from dataprotect.core.progress import Reporter
 from dataprotect.engine import clones, model
 from dataprotect.engine.clones import CloneRequest
 from dataprotect.engine.model import Check
@@ -23,12 +26,15 @@ from restores.services.restore_account import restore_settings
 from restores.services.wanted import chosen_backup
 from restores.states import CloneState, StepState
 
+SLACK_SECONDS = 60.0
+
 
 @dataclass
 class Work:
     context: JobContext
     request: RestoreRequest
     run: RestoreRun
+    _late_at: datetime | None = None
 
     def clone(self) -> Clone:
         """The clone of this run; brought up when there is none, or anew when it was lost."""
@@ -71,20 +77,51 @@ class Work:
     def steps(self, kind: str, database: str = "") -> list[RestoreStep]:
         return list(self.run.steps.filter(kind=kind, database=database))
 
+    @property
+    def reporter(self) -> Reporter:
+        """For work before what is restored was watched: its safe points also look at the clock."""
+        return _Bounded(self)
+
     def refuse_overlong(self) -> None:
-        """Raises `restore.too_long` beyond the limit of the estimate: something is not as it was planned."""
-        expected = self.run.expected_seconds
-        if expected is None or self.request.target_instance is None:
-            return
-        percent = restore_settings(self.request.target_instance).duration_limit_percent
-        limit = max(expected * percent / 100, expected + 60.0)
-        took = (clock.now() - self.run.started_at).total_seconds()
-        if took > limit:
+        """Raises `restore.too_long` beyond the limit of the estimate: something is not as it was planned.
+
+        Counted from the first step: what a run waits in the queue says nothing about the restore.
+        """
+        if self._late_at is None:
+            self._late_at = self._limit()
+        if self._late_at is not None and clock.now() > self._late_at:
             raise ForeseenError(
                 "restore.too_long",
-                f"The run takes {took:.0f} s already; {percent} % of {expected:.0f} s were allowed.",
+                f"The run is not done by {clock.iso(self._late_at)}, and its estimate of "
+                f"{self.run.expected_seconds:.0f} s allowed no longer.",
                 "Look why it is slow; submit it anew with what was measured now.",
             )
+
+    def _limit(self) -> datetime | None:
+        """The estimate and its percentage, with a minute at least: small estimates are rough ones."""
+        began = self.run.steps.aggregate(first=Min("started_at"))["first"]
+        expected, target = self.run.expected_seconds, self.request.target_instance
+        if target is None or expected is None:
+            return datetime.max.replace(tzinfo=UTC)
+        if began is None:
+            return None
+        percent = restore_settings(target).duration_limit_percent
+        late: datetime = began + timedelta(seconds=max(expected * percent / 100, expected + SLACK_SECONDS))
+        return late
+
+
+class _Bounded:
+    """The job's reporter, and the clock."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self.phase = work.context.phase
+        self.advance = work.context.advance
+        self.note = work.context.note
+
+    def checkpoint(self) -> None:
+        self._work.context.checkpoint()
+        self._work.refuse_overlong()
 
 
 def clone_of(row: Clone) -> model.Clone:
@@ -97,14 +134,16 @@ def clone_of(row: Clone) -> model.Clone:
     )  # fmt: skip
 
 
-def require_passed(what: str, checks: Iterable[Check]) -> list[dict[str, Any]]:
-    """The checks as plain data. Raises `restore.not_valid` naming those that did not pass."""
+def require_passed(
+    what: str, checks: Iterable[Check], code: str = "restore.not_valid"
+) -> list[dict[str, Any]]:
+    """The checks as plain data. Raises `code` naming those that did not pass."""
     found = list(checks)
     failed = [check for check in found if check.passed is False]
     if failed:
         words = "; ".join(f"{each.name}: expected {each.expected}, found {each.found}" for each in failed[:5])
         raise ForeseenError(
-            "restore.not_valid", f"{what} is not what it should be. {words}",
+            code, f"{what} is not what it should be. {words}",
             "Nothing is taken into use that did not pass. Look at the step's evidence.",
         )  # fmt: skip
     return [model.as_plain(check) for check in found]

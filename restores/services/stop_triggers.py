@@ -1,26 +1,46 @@
-"""When the emergency stop raises itself: the audit chain is broken, or one restore after the other is not
-valid. A person decides to lift it.
+"""When a restore raises the emergency stop by itself: what it was to bring back is damaged in the repository,
+or one restore after the other is not valid. A person decides to lift it.
 """
 
 from __future__ import annotations
 
 from dataprotect.ops.services.stop import stop_raise
-from restores.models import RestoreRequest
-from restores.states import RestoreState
+from restores.models import RestoreRun, RestoreStep
+from restores.states import RestoreState, StepState
 
 IN_A_ROW = 3
-_BAD = (RestoreState.FAILED, RestoreState.ROLLED_BACK, RestoreState.STOPPED)
+VALIDATION = frozenset(
+    {"restore.not_valid", "restore.unhealthy", "restore.rows_missing", "table_rescue.not_verified"}
+)
+CHAIN = frozenset({"storage.damaged", "storage.object_missing", "logs.missing"})
+_LOOKED_AT = 20
 
 
-def restore_failed_validation() -> None:
-    """The newest ones ended badly, and one after the other: something is wrong with more than one restore."""
-    newest = list(
-        RestoreRequest.objects.filter(ended_at__isnull=False, run__isnull=False)
-        .order_by("-ended_at")
-        .values_list("state", flat=True)[:IN_A_ROW]
-    )
-    if len(newest) == IN_A_ROW and all(state in _BAD for state in newest):
+def restore_failed(code: str) -> None:
+    """Call it when the end of the run is written."""
+    if code in CHAIN:
+        stop_raise(
+            actor="system",
+            reason="The chain of backups a restore needs is not whole: see the alert about it.",
+        )
+    elif code in VALIDATION and _in_a_row() >= IN_A_ROW:
         stop_raise(
             actor="system",
             reason=f"The last {IN_A_ROW} restores failed their validation one after the other.",
         )
+
+
+def _in_a_row() -> int:
+    """Newest runs that were found invalid, until one that was valid. What was cancelled tells neither."""
+    found = 0
+    newest = RestoreRun.objects.filter(ended_at__isnull=False).select_related("request")
+    for run in newest.order_by("-ended_at", "-pk")[:_LOOKED_AT]:
+        if run.request.state == RestoreState.COMPLETED:
+            break
+        found += _code(run) in VALIDATION
+    return found
+
+
+def _code(run: RestoreRun) -> str:
+    step = RestoreStep.objects.filter(run=run, state=StepState.FAILED).first()
+    return str(step.evidence.get("ended", {}).get("code", "")) if step is not None else ""

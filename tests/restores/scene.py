@@ -66,6 +66,16 @@ class Scene:
     backup: Backup
     people: dict[str, User] = field(default_factory=dict)
 
+    def rows(self, query: str, database: str = SHOP) -> list[tuple[Any, ...]]:
+        with self.server.connect(database) as connection:
+            return list(connection.execute(query).fetchall())
+
+    def beside(self) -> set[str]:
+        """Databases that restores left there."""
+        return {
+            name for (name,) in self.rows("SELECT datname FROM pg_database WHERE datname LIKE '%\\_\\_%'")
+        }
+
     def person(self, name: str, role: str) -> User:
         """Made once; a DBA may see and restore this instance."""
         if name not in self.people:

@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from dataprotect.core import clock
 from dataprotect.ops import queue
 from restores.models import RollbackPoint
 from restores.services.rollback_run import rollback_start
-from tests.restores import scene as scenes
-from tests.restores.scene import LEDGER, SHOP, Scene
-from tests.servers.postgresql import PostgresServer
+from tests.restores.scene import SHOP, Scene
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 
-@pytest.fixture
-def scene(postgres15: PostgresServer, tmp_path: Path) -> Iterator[Scene]:
-    scenes.fresh(postgres15, SHOP, LEDGER)
-    yield scenes.protect(postgres15, tmp_path / "cellar")
-    scenes.fresh(postgres15)
-
-
-def rows(scene: Scene, query: str, database: str = SHOP) -> list[tuple]:
-    with scene.server.connect(database) as connection:
-        return connection.execute(query).fetchall()
-
-
 def test_rows_that_were_deleted_come_back_and_can_be_taken_back(scene: Scene) -> None:
-    rows(scene, "DELETE FROM orders WHERE id <= 400 RETURNING id")
-    rows(scene, "INSERT INTO orders (customer, amount) VALUES (7, 4711) RETURNING id")
+    scene.rows("DELETE FROM orders WHERE id <= 400 RETURNING id")
+    scene.rows("INSERT INTO orders (customer, amount) VALUES (7, 4711) RETURNING id")
     row, run, job = scene.run("table", SHOP, tables=[("public", "orders")], table_mode="merge")
     assert (row.state, job.state) == ("completed", "succeeded"), job.error_message
-    assert rows(scene, "SELECT count(*), max(amount) FROM orders") == [(501, 4711)]
+    assert scene.rows("SELECT count(*), max(amount) FROM orders") == [(501, 4711)]
     assert "RTO" in run.message and run.rto_seconds is not None
     [point] = RollbackPoint.objects.all()
     assert point.state == "ready"
@@ -47,21 +30,21 @@ def test_rows_that_were_deleted_come_back_and_can_be_taken_back(scene: Scene) ->
     row.refresh_from_db(), point.refresh_from_db()
     assert (row.state, point.state) == ("rolled_back", "used")
     assert point.measured_seconds is not None and point.measured_seconds < 600
-    assert rows(scene, "SELECT count(*) FROM orders") == [(101,)]
+    assert scene.rows("SELECT count(*) FROM orders") == [(101,)]
 
 
 def test_a_database_is_replaced_and_put_back(scene: Scene) -> None:
-    rows(scene, "UPDATE orders SET amount = 0 RETURNING id")
+    scene.rows("UPDATE orders SET amount = 0 RETURNING id")
     row, run, job = scene.run("database", SHOP)
     assert (row.state, job.state) == ("completed", "succeeded"), job.error_message
-    assert rows(scene, "SELECT sum(amount) FROM orders") == [(sum(range(1, 501)),)]
+    assert scene.rows("SELECT sum(amount) FROM orders") == [(sum(range(1, 501)),)]
     assert list(run.steps.values_list("kind", "state").order_by("position"))[-1] == ("deliver", "done")
     with queue.foreground():
         back = rollback_start(
             actor=scene.people["anna"], request=row, reason="The wrong day", fresh_at=clock.now()
         )
     assert queue.run_now(back).state == "succeeded"
-    assert rows(scene, "SELECT sum(amount) FROM orders") == [(0,)]
+    assert scene.rows("SELECT sum(amount) FROM orders") == [(0,)]
 
 
 def test_a_test_restore_touches_no_server(scene: Scene) -> None:

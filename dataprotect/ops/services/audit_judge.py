@@ -10,13 +10,15 @@ from dataprotect.ops.alert_states import Severity
 from dataprotect.ops.services.alert_raise import alert_raise
 from dataprotect.ops.services.alert_resolve import alert_resolve
 from dataprotect.ops.services.audit_proof import Proof
+from dataprotect.ops.services.stop import stop_raise
 
 KEY = "audit_broken"
 log = logging.getLogger(__name__)
 
 
 def audit_judge(proof: Proof) -> None:
-    """Raise or end the alert; call it after every proof of the whole chain.
+    """Raise or end the alert, and raise the emergency stop when the chain is broken; call it after every
+    proof of the whole chain. The stop stays when a later proof passes: a person lifts it.
 
     A chain may be too broken to take the event of its own alert: then the log has it, the proof fails anyway.
     """
@@ -36,3 +38,4 @@ def _raise(proof: Proof) -> None:
         dedupe_key=KEY,
         link="/audit/",
     )
+    stop_raise(actor="system", reason=f"The audit chain is broken at event {proof.broken_at}.")

@@ -1,0 +1,77 @@
+"""In which state a run left its targets: as the server itself tells, in the rollback points, and in words."""
+
+from __future__ import annotations
+
+from dataprotect.core import clock
+from dataprotect.core.errors import ForeseenError
+from dataprotect.engine import replace, table_rescue
+from dataprotect.engine.replace_model import Origin
+from restores.models import RestoreRequest, RestoreRun, RollbackPoint
+from restores.services.engine_requests import replace_request, rescue_target
+from restores.services.rollback_run import keep_until, point_move
+from restores.services.run_holder import Holder
+from restores.states import RollbackKind, RollbackState, Scope
+
+
+def is_in_use(request: RestoreRequest, point: RollbackPoint) -> bool:
+    """Does the target hold what was restored? Raises ForeseenError when its server does not answer."""
+    if point.kind == RollbackKind.TABLE_UNDO:
+        return table_rescue.standing(rescue_target(request), request.restore_id).state == "done"
+    if point.kind == RollbackKind.RENAMED_DATABASE:
+        origin = Origin(**point.facts["origin"])
+        return replace.standing(replace_request(request, point.database), origin).place == "swapped"
+    return point.state == RollbackState.READY
+
+
+def points_settle(holder: Holder, request: RestoreRequest, run: RestoreRun) -> None:
+    """No point stays between two states once the run is over. One whose server does not answer does, and is
+    said.
+    """
+    between = (RollbackState.MAKING, RollbackState.ROLLING_BACK)
+    for point in run.rollback_points.filter(state__in=between):
+        try:
+            _settle(holder, request, point, is_in_use(request, point))
+        except ForeseenError as error:
+            holder.note(f"How {point.database} stands is not known: {error.message}")
+
+
+def _settle(holder: Holder, request: RestoreRequest, point: RollbackPoint, in_use: bool) -> None:
+    now = clock.now()
+    if point.state == RollbackState.ROLLING_BACK:
+        if in_use:
+            point_move(holder, point, RollbackState.FAILED)
+        else:
+            point_move(holder, point, RollbackState.USED, used_at=now)
+    elif in_use:
+        point_move(
+            holder, point, RollbackState.READY, made_at=now, keep_until=keep_until(request)
+        )  # fmt: skip
+    else:
+        point_move(holder, point, RollbackState.GONE, reason="Nothing was changed.")
+
+
+def left(request: RestoreRequest, run: RestoreRun) -> str:
+    """In what state every target is, in words."""
+    points = {point.database: point for point in run.rollback_points.all()}
+    target = request.target_instance
+    names = list(request.databases) or ([target.name] if target is not None else [])
+    if not names:
+        return "No server was touched."
+    found = [_of(name, points.get(name) or points.get(""), request.scope) for name in names]
+    return "; ".join(found) + "."
+
+
+def _of(name: str, point: RollbackPoint | None, scope: str) -> str:
+    if point is None or point.state == RollbackState.GONE:
+        return f"{name} was not touched"
+    if point.state == RollbackState.USED:
+        return f"{name} was rolled back and is as it was before"
+    if point.state == RollbackState.READY:
+        until = clock.iso(point.keep_until) if point.keep_until else "its deadline"
+        what = (
+            f"the rows of {name} were brought back" if scope == Scope.TABLE else f"{name} is the restored one"
+        )
+        return f"{what} and can be rolled back until {until}"
+    if point.state == RollbackState.FAILED:
+        return f"{name} is the restored one: rolling it back failed and can be tried again"
+    return f"how {name} stands is not known: its server did not answer"
