@@ -13,7 +13,7 @@ import psycopg
 
 from dataprotect.core import clock, steps
 from dataprotect.core.errors import ForeseenError
-from dataprotect.core.progress import Reporter, Silent
+from dataprotect.core.progress import Reporter
 from dataprotect.engine import clone_folder, command, processes
 from dataprotect.engine.clone_folder import Purpose, State
 from dataprotect.engine.command import Account
@@ -29,6 +29,7 @@ from dataprotect.engine.databases.postgresql.stored_log import StoredLog, refuse
 from dataprotect.engine.model import Clone
 from dataprotect.engine.restore import copy
 from dataprotect.engine.restore_target import check_space
+from dataprotect.engine.stop_watch import watchful
 from dataprotect.engine.timeline_model import Choice
 from dataprotect.engine.tree import TreeSink
 from dataprotect.storage.logs import LogReader
@@ -64,7 +65,7 @@ def bring_up(repository: Repository, request: CloneRequest, reporter: Reporter |
     clone does not start or ends up at another position; and what the reporter raises. Then nothing is
     left of it.
     """
-    reporter = reporter or Silent()
+    reporter = watchful(reporter)
     reporter.phase("prepare")
     reader = repository.read(request.instance_id, request.backup_id)
     account = command.unprivileged_account(request.account)

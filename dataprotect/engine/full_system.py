@@ -40,6 +40,7 @@ from dataprotect.engine.full_system_model import (
     TakenBack,
 )
 from dataprotect.engine.model import Check
+from dataprotect.engine.stop_watch import watchful
 from dataprotect.storage.repository import Repository
 
 
@@ -76,7 +77,7 @@ def restore(
     Starts over what a dead run left; on any failure nothing is left. A complete one is answered as it is.
     Raises what `engine.restore.restore_files` raises, and `full_system.tablespace`.
     """
-    return restoring.restore(repository, request, origin, reporter or Silent())
+    return restoring.restore(repository, request, origin, watchful(reporter))
 
 
 def stop(request: FullSystemRequest, origin: Origin, reporter: Reporter | None = None) -> Stopped:
@@ -84,7 +85,7 @@ def stop(request: FullSystemRequest, origin: Origin, reporter: Reporter | None =
 
     Raises `full_system.not_stopped`: whatever the hook said, the server runs, and nothing was changed.
     """
-    return stopping.stop(request, origin.data_directory, reporter or Silent())
+    return stopping.stop(request, origin.data_directory, watchful(reporter))
 
 
 def exchange(request: FullSystemRequest, origin: Origin, reporter: Reporter | None = None) -> Exchanged:
@@ -94,7 +95,7 @@ def exchange(request: FullSystemRequest, origin: Origin, reporter: Reporter | No
     `full_system.not_restored` when `standing` is anything but restored or exchanging, `full_system.rename`
     (do it again, or take it back).
     """
-    return exchanging.exchange(request, origin, reporter or Silent())
+    return exchanging.exchange(request, origin, reporter)
 
 
 def start(request: FullSystemRequest, origin: Origin, reporter: Reporter | None = None) -> Started:

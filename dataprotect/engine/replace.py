@@ -36,6 +36,7 @@ from dataprotect.engine.replace_model import (
     SwapOptions,
     Swapped,
 )
+from dataprotect.engine.stop_watch import watchful
 
 DEFAULT_SWAP = SwapOptions()
 
@@ -69,7 +70,7 @@ def load(request: ReplaceRequest, reporter: Reporter | None = None) -> Loaded:
     `replace.rights`, `replace.no_room` (server), `replace.spool_full` (worker), `replace.locks`,
     `replace.load_failed`.
     """
-    return Loading(request, reporter or Silent()).run()
+    return Loading(request, watchful(reporter)).run()
 
 
 def validate(request: ReplaceRequest, reporter: Reporter | None = None) -> tuple[Check, ...]:
@@ -78,7 +79,7 @@ def validate(request: ReplaceRequest, reporter: Reporter | None = None) -> tuple
     Row counts of every table, sampled digests, large objects, definitions, sequences, owner, privileges and
     settings, a write that is taken back, SQL smoke tests (HTTP ones ask what is in use: see `health`).
     """
-    return tuple(validation.validate(request, reporter or Silent()))
+    return tuple(validation.validate(request, watchful(reporter)))
 
 
 def swap_in(
@@ -93,7 +94,7 @@ def swap_in(
     as `names(…).kept` and lets nobody in. Raises `replace.busy` (nothing was changed; try again),
     `replace.not_staged` when `standing` is anything but staged, `replace.prepared` for prepared transactions.
     """
-    return swapping.swap_in(request, origin, options, reporter or Silent())
+    return swapping.swap_in(request, origin, options, watchful(reporter))
 
 
 def swap_back(

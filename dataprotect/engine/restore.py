@@ -16,7 +16,7 @@ from typing import Any
 
 from dataprotect.core import steps
 from dataprotect.core.errors import ForeseenError
-from dataprotect.core.progress import Reporter, Silent
+from dataprotect.core.progress import Reporter
 from dataprotect.engine import command
 from dataprotect.engine.command import Account
 from dataprotect.engine.databases.postgresql import binaries, recovery, restored_layout
@@ -30,6 +30,7 @@ from dataprotect.engine.databases.postgresql.restored_layout import (
 )
 from dataprotect.engine.databases.postgresql.stored_log import StoredLog, refuse_new_tablespaces
 from dataprotect.engine.restore_target import check_space, check_targets
+from dataprotect.engine.stop_watch import watchful
 from dataprotect.engine.timeline_model import Choice
 from dataprotect.engine.tree import TreeSink, sync_folder, told
 from dataprotect.storage.logs import LogReader
@@ -89,7 +90,7 @@ def restore_files(
     is too small, or a tablespace has no folder; and on damage, a full disk or cancellation, leaving the
     folder marked incomplete.
     """
-    reporter = reporter or Silent()
+    reporter = watchful(reporter)
     started = time.monotonic()
     reporter.phase("prepare")
     reader = repository.read(request.instance_id, request.backup_id)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataprotect.core.progress import Reporter, Silent
 from dataprotect.engine.databases.postgresql.table_rescue import comparing, inspecting, rescuing, undoing
 from dataprotect.engine.databases.postgresql.table_rescue import standing as standings
+from dataprotect.engine.stop_watch import watchful
 from dataprotect.engine.table_rescue_model import (
     Mode,
     RescueRequest,
@@ -70,7 +71,7 @@ def rescue(request: RescueRequest, reporter: Reporter | None = None) -> RescueRe
     lock was not had in time; retry), `table_rescue.undone` (this restore_id was undone), and what the
     reporter raises. A connection lost during the commit raises `connection.lost`: ask `standing`.
     """
-    return rescuing.rescue(request, reporter or Silent())
+    return rescuing.rescue(request, watchful(reporter))
 
 
 def undo(request: UndoRequest, reporter: Reporter | None = None) -> UndoResult:

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 
 from dataprotect.core.errors import Cancelled, EmergencyStop, LeaseLost
 from dataprotect.core.progress import Reporter, Silent
+from dataprotect.core.stop_file import stopped
 from dataprotect.ops import stop
 from dataprotect.ops.lease import Lease
 from dataprotect.ops.masking import mask
@@ -68,7 +69,7 @@ class JobContext:
         if self._lease.run_out():
             self._end = LeaseLost()
         elif self._end is None and (reason := stop.file_reason()):
-            self._end = stop.stopped(reason)
+            self._end = stopped(reason)
         if self._end is not None:
             raise self._end
         self._listener.checkpoint()
@@ -120,7 +121,7 @@ class JobContext:
         else:
             stop_latch()
             if reason := stop.stop_reason():
-                self._end = stop.stopped(reason)
+                self._end = stopped(reason)
 
 
 class Heart(threading.Thread):

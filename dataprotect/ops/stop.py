@@ -6,27 +6,15 @@ removing the file is not enough to go on.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from django.conf import settings
 
-from dataprotect.core.errors import EmergencyStop
+from dataprotect.core import stop_file
 from dataprotect.ops.models import StopSwitch
-
-_LONGEST_REASON = 300
 
 
 def file_reason() -> str | None:
-    """Why the file says to stop, or None when there is no file. A file that cannot be read stops as well."""
-    file: Path = settings.EMERGENCY_STOP_FILE
-    try:
-        with file.open("rb") as content:
-            words = content.read(_LONGEST_REASON).decode("utf-8", "replace").split()
-    except FileNotFoundError:
-        return None
-    except OSError:
-        words = []
-    return f"the file {file} is there" + (f": {' '.join(words)}" if words else "")
+    """Why the file says to stop, or None when there is no file."""
+    return stop_file.reason(settings.EMERGENCY_STOP_FILE)
 
 
 def switch_reason() -> str | None:
@@ -43,8 +31,4 @@ def stop_reason() -> str | None:
 def refuse_while_stopped() -> None:
     """Raises EmergencyStop when the stop is active."""
     if reason := stop_reason():
-        raise stopped(reason)
-
-
-def stopped(reason: str) -> EmergencyStop:
-    return EmergencyStop(f"The emergency stop is active: {reason}.")
+        raise stop_file.stopped(reason)

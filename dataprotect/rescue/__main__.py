@@ -23,13 +23,18 @@ ACTIONS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one action; what it found goes to stdout, progress and failures to stderr."""
     arguments = parse(argv)
+    terminal = Terminal(arguments)
     try:
-        answer = ACTIONS[arguments.action](arguments, Terminal(arguments))
+        answer = ACTIONS[arguments.action](arguments, terminal)
     except ForeseenError as error:
         return _failed(arguments, error, {})
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted.\n")
         return 1
+    if terminal.passed_by is not None:
+        answer["despite_emergency_stop"] = {
+            "stop": terminal.passed_by, "reason": terminal.despite_emergency_stop,
+        }  # fmt: skip
     sys.stdout.write("".join(line + "\n" for line in told(arguments.action, answer)))
     if answer.get("passed") is False:
         return _failed(arguments, actions.did_not_pass(arguments, answer), answer)

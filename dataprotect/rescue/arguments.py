@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-STOP_FILE = "/tmp/BACKUP_EMERGENCY_STOP"  # noqa: S108  the agreed place; anybody may raise the stop
+from dataprotect.core import stop_file
 
 
 @dataclass(slots=True)
@@ -28,7 +27,7 @@ class Arguments:
     clones: Path | None = None
     user: str = "postgres"
     threads: int = 2
-    stop_file: Path = Path(STOP_FILE)
+    stop_file: Path = field(default_factory=stop_file.place)
     despite_emergency_stop: str | None = None
     target_time: str | None = None
     target_lsn: str | None = None
@@ -42,7 +41,6 @@ def parse(argv: Sequence[str] | None) -> Arguments:
     values = {name: value for name, value in vars(found).items() if value is not None}
     values["tablespaces"] = dict(values.pop("map_tablespace", []))
     values["binaries"] = dict(values.pop("binaries", []))
-    values["stop_file"] = Path(os.environ.get("EMERGENCY_STOP_FILE", STOP_FILE))
     return Arguments(**values)
 
 

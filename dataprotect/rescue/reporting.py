@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dataprotect.core import stop_file
 from dataprotect.core.errors import EmergencyStop
 from dataprotect.core.wording import counted
 from dataprotect.engine.timeline_show import told_gap, told_window
@@ -19,7 +20,7 @@ _MARKS = {True: "ok", False: "FAILED", None: "not applicable"}
 
 class Terminal:
     """A `Reporter` for a person at a terminal. The emergency stop is looked at before and at every safe
-    point.
+    point; with a reason it is passed by, and said.
     """
 
     def __init__(self, arguments: Arguments) -> None:
@@ -27,8 +28,14 @@ class Terminal:
         self._lock = threading.Lock()
         self._name, self._done, self._said = "", 0, 0.0
         self._total: int | None = None
-        if arguments.despite_emergency_stop and arguments.stop_file.exists():
-            self.note(f"The emergency stop is active; going on because: {arguments.despite_emergency_stop}")
+        self.passed_by: str | None = None
+        """Why the stop was active that was passed by."""
+        if self.despite_emergency_stop:
+            self.checkpoint()
+
+    @property
+    def despite_emergency_stop(self) -> str | None:
+        return self._arguments.despite_emergency_stop
 
     def phase(self, name: str, total_bytes: int | None = None) -> None:
         with self._lock:
@@ -48,12 +55,17 @@ class Terminal:
         sys.stderr.write(message + "\n")
 
     def checkpoint(self) -> None:
-        arguments = self._arguments
-        if arguments.despite_emergency_stop is None and arguments.stop_file.exists():
+        why = stop_file.reason(self._arguments.stop_file)
+        if why is None:
+            return
+        if self.despite_emergency_stop is None:
             raise EmergencyStop(
-                f"The emergency stop is active: the file {arguments.stop_file} exists. "
+                f"The emergency stop is active: {why}. "
                 "In an emergency, --despite-emergency-stop REASON goes on all the same."
             )
+        if self.passed_by is None:
+            self.passed_by = why
+            self.note(f"The emergency stop is active: {why}. Going on because: {self.despite_emergency_stop}")
 
 
 def told(action: str, answer: Mapping[str, Any]) -> Iterator[str]:

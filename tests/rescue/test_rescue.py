@@ -95,15 +95,18 @@ def test_restore_brings_a_server_back(source: Protected) -> None:
 
 
 def test_the_emergency_stop_is_honoured_and_a_reason_goes_past_it(source: Protected, stop_file: Path) -> None:
-    stop_file.touch()
+    stop_file.write_text("restoring onto the wrong host")
     target = source.bench.folder / "stopped"
     words = ("restore", source.backup_id, "--to", str(target), "--map-tablespace", f"fast={target}-fast")
     code, answer, _ = rescue(source, *words)
     assert (code, answer["error"]["code"]) == (1, "stop.active")
+    assert "restoring onto the wrong host" in answer["error"]["message"]
     assert not target.exists()
-    code, _, said = rescue(source, *words, "--despite-emergency-stop", "the dashboard is lost too")
+    code, answer, said = rescue(source, *words, "--despite-emergency-stop", "the dashboard is lost too")
     assert code == 0, said
-    assert "going on because: the dashboard is lost too" in said
+    assert "Going on because: the dashboard is lost too" in said
+    assert answer["despite_emergency_stop"]["reason"] == "the dashboard is lost too"
+    assert "restoring onto the wrong host" in answer["despite_emergency_stop"]["stop"]
 
 
 def test_a_wrong_key_is_one_clear_sentence(source: Protected, tmp_path: Path) -> None:

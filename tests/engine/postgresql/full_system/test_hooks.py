@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
+from dataprotect.core import stop_file
 from dataprotect.core.errors import EmergencyStop, ForeseenError
 from dataprotect.core.progress import Silent
 from dataprotect.engine import full_system
@@ -138,21 +139,50 @@ def test_nothing_starts_while_it_is_exchanged(whole: Stage, begun) -> None:
     assert whole.rows() == (DAMAGED, 0), "and the server did not notice"
 
 
-def test_an_emergency_stop_leaves_the_server_in_use(whole: Stage, begun) -> None:
-    class Stopping(Silent):
-        def checkpoint(self) -> None:
-            raise EmergencyStop("The emergency stop is active.")
-
+def test_an_emergency_stop_leaves_the_old_server_or_the_new_one(
+    whole: Stage, begun, on_step: Callable[[str, Callable[[], None]], None]
+) -> None:
+    """By the file alone: nobody passes a reporter. Taking back, starting, finishing go on."""
     request, origin = begun
-    with pytest.raises(EmergencyStop):
-        full_system.stop(request, origin, Stopping())
-    assert full_system.standing(request, origin).running
-    full_system.stop(request, origin)
-    with pytest.raises(EmergencyStop):
-        full_system.exchange(request, origin, Stopping())
-    assert full_system.standing(request, origin).place == "restored"
-    full_system.start(request, origin)
-    assert whole.rows() == (DAMAGED, 0)
+    file = stop_file.place()
+    try:
+        file.write_text("wrong server")
+        with pytest.raises(EmergencyStop, match="wrong server"):
+            full_system.stop(request, origin)
+        assert full_system.standing(request, origin).running
+        file.unlink()
+        on_step("full_system.stopped", file.touch)
+        full_system.stop(request, origin)
+        with pytest.raises(EmergencyStop):
+            full_system.exchange(request, origin)
+        assert full_system.standing(request, origin).place == "restored"
+        full_system.start(request, origin)
+        assert whole.rows() == (DAMAGED, 0)
+        file.unlink()
+        full_system.stop(request, origin)
+        on_step("full_system.moved.2", lambda: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            full_system.exchange(request, origin)
+        file.touch()
+        assert full_system.exchange(request, origin).moves == 2, "a half exchange is finished"
+        full_system.swap_back(request, origin)
+        assert whole.rows() == (DAMAGED, 0)
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def test_an_emergency_stop_while_it_is_restored(
+    whole: Stage, on_step: Callable[[str, Callable[[], None]], None]
+) -> None:
+    request, origin = whole.begin()
+    file = stop_file.place()
+    on_step("full_system.restoring", file.touch)
+    try:
+        with pytest.raises(EmergencyStop):
+            full_system.restore(whole.bench.repository, request, origin)
+    finally:
+        file.unlink()
+    assert not whole.beside()
 
 
 def test_another_server_at_the_address_is_not_believed(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dataprotect.core import clock, steps
 from dataprotect.core.errors import ForeseenError
-from dataprotect.core.progress import Reporter
+from dataprotect.core.progress import Reporter, Silent
 from dataprotect.engine.databases.postgresql.full_system import journal as journals
 from dataprotect.engine.databases.postgresql.full_system import (
     machine_files,
@@ -24,15 +24,19 @@ from dataprotect.engine.databases.postgresql.full_system.journal import Journal
 from dataprotect.engine.databases.postgresql.full_system.moves import Move
 from dataprotect.engine.databases.postgresql.recovery import END_OF_LOG, chosen
 from dataprotect.engine.full_system_model import Exchanged, FullSystemRequest, Origin
+from dataprotect.engine.stop_watch import watchful
 
 
-def exchange(request: FullSystemRequest, origin: Origin, reporter: Reporter) -> Exchanged:
+def exchange(request: FullSystemRequest, origin: Origin, given: Reporter | None) -> Exchanged:
     started = time.monotonic()
     journal = standing.require(
         request, origin, "restored", "exchanging", "exchanged", code="full_system.not_restored"
     )
-    if standing.look(request, origin).place == "exchanged":
+    where = standing.look(request, origin).place
+    if where == "exchanged":
         return Exchanged(clock.now(), 0.0, 0)
+    # A half exchange is finished whatever is asked for: neither directory is in place.
+    reporter = watchful(given) if where == "restored" else Silent()
     reporter.checkpoint()
     reporter.phase("exchange")
     owner = place.account(origin.owner)
