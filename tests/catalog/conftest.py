@@ -13,6 +13,7 @@ from catalog.models import Instance, Repository, Tier
 from catalog.models.instance import new_identifier
 from tests.catalog.installation import Installation
 from tests.people import with_role
+from tests.warm import WarmPython
 
 
 @pytest.fixture(scope="session")
@@ -24,13 +25,21 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "db.sqlite3"
 
 
+@pytest.fixture(scope="session")
+def warm_python() -> Iterator[WarmPython]:
+    warm = WarmPython()
+    yield warm
+    warm.close()
+
+
 @pytest.fixture
 def installation(
-    home: Path, postgres_binaries: Callable[[int], Path], migrated_database: Path
+    home: Path, postgres_binaries: Callable[[int], Path], migrated_database: Path, warm_python: WarmPython
 ) -> Iterator[Installation]:
     """Migrated and empty; it knows where the programs of PostgreSQL 17 are."""
     made = Installation(
         home,
+        warm_python.run,
         POSTGRESQL_BINARIES=f"17={postgres_binaries(17)}",
         QUEUE_POLL_MILLISECONDS="50",
         JOB_LEASE_SECONDS="4",

@@ -6,14 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.servers.postgresql import PostgresServer
+from tests.warm import fresh_python
 
+RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -35,10 +37,14 @@ class Ran:
 
 
 class Installation:
-    """`home` is its DATAPROTECT_HOME, `repository` the folder of its only repository."""
+    """`home` is its DATAPROTECT_HOME, `repository` the folder of its only repository.
 
-    def __init__(self, home: Path, **environment: str) -> None:
+    `python` runs its commands; `start` and `workers` always begin fresh processes.
+    """
+
+    def __init__(self, home: Path, python: RunPython = fresh_python, **environment: str) -> None:
         self.home = home
+        self.python = python
         self.repository = home.parent / f"{home.name}-repository"
         self.environment = environment
 
@@ -58,10 +64,7 @@ class Installation:
         )  # fmt: skip
 
     def run(self, *argv: str, stdin: str | None = None) -> Ran:
-        done = subprocess.run(
-            [sys.executable, "manage.py", *argv], cwd=ROOT, env=self.env(), text=True,
-            capture_output=True, input=stdin or "", timeout=180,
-        )  # fmt: skip
+        done = self.python(["manage.py", *argv], env=self.env(), stdin=stdin or "", timeout=180)
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def answer(self, *argv: str, stdin: str | None = None) -> dict[str, Any]:
@@ -96,9 +99,7 @@ class Installation:
             f"print(json.dumps({code}, default=str))"
         )
         environment = self.env() | {"DJANGO_SETTINGS_MODULE": "dataprotect.settings"}
-        done = subprocess.run(
-            [sys.executable, "-c", program], cwd=ROOT, env=environment, text=True, capture_output=True
-        )
+        done = self.python(["-c", program], env=environment, stdin="", timeout=180)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 

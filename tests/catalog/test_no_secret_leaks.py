@@ -13,6 +13,7 @@ import pytest
 
 from tests.catalog.installation import Installation
 from tests.servers.postgresql import PostgresServer
+from tests.warm import fresh_python
 
 PASSWORD = "Unf1ndable-Pa55word-7d1f"
 NEEDLES = (PASSWORD.encode(), PASSWORD.encode("utf-16-le"), PASSWORD.encode().hex().encode())
@@ -50,6 +51,13 @@ def watched() -> Iterator[Watch]:
     finally:
         watch.done.set()
         watch.join()
+
+
+@pytest.fixture
+def installation(installation: Installation) -> Installation:
+    """Its commands are fresh processes, because arguments and environments are looked at here."""
+    installation.python = fresh_python
+    return installation
 
 
 @pytest.fixture

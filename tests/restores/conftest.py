@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.catalog.conftest import installation, migrated_database
+from tests.catalog.conftest import installation, migrated_database, warm_python
 from tests.restores import scene as scenes
 from tests.restores.scene import LEDGER, SHOP, Scene
 from tests.servers.postgresql import PostgresServer
 
-__all__ = ["installation", "migrated_database"]
+__all__ = ["installation", "migrated_database", "warm_python"]
 
 
 @pytest.fixture

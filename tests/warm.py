@@ -1,0 +1,174 @@
+"""A Python that has read the libraries already and forks for each command: two commands in the time of one.
+
+What a command is given (words, environment, streams) and what it gives back (exit code, streams) are those of
+a process of its own, and it is one. Nothing of the product and nothing that reads settings is imported
+beforehand. Only /proc tells the difference: it shows the words and the environment of the warm process, so a
+test that looks there starts fresh processes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+LARGEST_REQUEST = 1 << 17
+LIBRARIES = (
+    "asyncio", "cryptography.hazmat.primitives.asymmetric.ed25519",
+    "cryptography.hazmat.primitives.ciphers.aead", "django.contrib.postgres.forms.ranges",
+    "django.core.management", "django.db.backends.sqlite3.base", "django.db.models", "django.forms", "numpy",
+    "psycopg", "pydantic", "xxhash", "zstandard",
+)  # fmt: skip
+
+
+class WarmPython:
+    """`run` is `subprocess.run` for a script and its words."""
+
+    def __init__(self) -> None:
+        self._idle = threading.Lock()
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.warm", str(theirs.fileno())], cwd=ROOT,
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=_own_environment(),
+            )  # fmt: skip
+
+    def run(
+        self, argv: Sequence[str], *, env: Mapping[str, str], stdin: str, timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """`argv` begins with a script's path or with `-c` and a program. The folder is the checkout.
+
+        While another thread's command runs, a fresh process is started: the two have to be able to meet.
+        """
+        if not self._idle.acquire(blocking=False):
+            return fresh_python(argv, env=env, stdin=stdin, timeout=timeout)
+        try:
+            return self._run(list(argv), dict(env), stdin, timeout)
+        finally:
+            self._idle.release()
+
+    def _run(
+        self, argv: list[str], env: dict[str, str], stdin: str, timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        # Pipes, not files: who leaves a process behind that holds them is found out, as by a shell.
+        (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+        with tempfile.TemporaryFile() as given, ThreadPoolExecutor(2) as readers:
+            given.write(stdin.encode())
+            given.seek(0)
+            said = [readers.submit(_text, end) for end in (out, err)]
+            request = json.dumps({"argv": argv, "env": env}).encode()
+            try:
+                socket.send_fds(self._channel, [request], [given.fileno(), out_end, err_end])
+            finally:
+                os.close(out_end)
+                os.close(err_end)
+            code = self._ended(argv, timeout)
+            return subprocess.CompletedProcess(argv, code, *(each.result(timeout) for each in said))
+
+    def close(self) -> None:
+        self._channel.close()
+        self._process.wait(timeout=30)
+
+    def _ended(self, argv: Sequence[str], timeout: float) -> int:
+        self._channel.settimeout(60)
+        pid = int(self._channel.recv(32))
+        self._channel.settimeout(timeout)
+        try:
+            return int(self._channel.recv(32))
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            self._channel.settimeout(60)
+            self._channel.recv(32)
+            raise subprocess.TimeoutExpired(list(argv), timeout) from None
+
+
+def fresh_python(
+    argv: Sequence[str], *, env: Mapping[str, str], stdin: str, timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """The same as `WarmPython.run`, by an interpreter of its own."""
+    return subprocess.run(
+        [sys.executable, *argv],
+        cwd=ROOT,
+        env=env,
+        text=True,
+        capture_output=True,
+        input=stdin,
+        timeout=timeout,
+    )
+
+
+def _text(end: int) -> str:
+    with os.fdopen(end, "rb") as pipe:
+        return pipe.read().decode()
+
+
+def _own_environment() -> dict[str, str]:
+    # One thread, because a fork copies no other: numpy would start one per core.
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LC_ALL", "TZ") if name in os.environ}
+    return kept | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+
+
+def _serve(channel: socket.socket) -> dict[str, Any] | None:
+    """What to run, in every forked child; None in the warm process, when the tests are done."""
+    while True:
+        request, streams, _, _ = socket.recv_fds(channel, LARGEST_REQUEST, 3)
+        if not request:
+            return None
+        pid = os.fork()
+        if pid == 0:
+            channel.close()
+            _take(streams)
+            asked: dict[str, Any] = json.loads(request)
+            return asked
+        for stream in streams:
+            os.close(stream)
+        channel.send(str(pid).encode())
+        _, status = os.waitpid(pid, 0)
+        channel.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _take(streams: list[int]) -> None:
+    for own, given in enumerate(streams):
+        os.dup2(given, own)
+        os.close(given)
+
+
+def _run(argv: list[str], env: dict[str, str]) -> None:
+    """As `python argv…` does; exit codes and tracebacks are the interpreter's own, since this ends it."""
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+    if argv[0] == "-c":
+        sys.argv = ["-c", *argv[2:]]
+        exec(compile(argv[1], "<string>", "exec"), {"__name__": "__main__"})
+    else:
+        sys.argv = list(argv)
+        runpy.run_path(argv[0], run_name="__main__")
+
+
+def main() -> None:
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    assert len(list(Path("/proc/self/task").iterdir())) == 1, "a fork would lose the other threads"
+    assert not importlib.import_module("django.conf").settings.configured, "each command reads its own"
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        asked = _serve(channel)
+    if asked:
+        _run(**asked)
+
+
+if __name__ == "__main__":
+    main()
