@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from restores.views import decisions, requests, wizard
+from restores.views import decisions, requests, restoring, wizard
 
 _ONE = "restores/<str:restore_id>"
+_INSTANCE = "instances/<str:name>"
 
 urlpatterns = [
+    path(f"{_INSTANCE}/restoring/", restoring.settings, name="restoring"),
+    path(f"{_INSTANCE}/restoring/edit/", restoring.edit, name="restoring_edit"),
+    path(f"{_INSTANCE}/smoke-tests/add/", restoring.add_test, name="smoke_test_add"),
+    path("smoke-tests/<int:key>/", restoring.edit_test, name="smoke_test_edit"),
+    path("smoke-tests/<int:key>/remove/", restoring.remove_test, name="smoke_test_remove"),
     path("restores/", requests.restores, name="restores"),
+    path("restores/history/", requests.history, name="restore_history"),
     path("restores/approvals/", requests.approvals, name="approvals"),
     path("restores/new/", wizard.new, name="restore_new"),
     path(f"{_ONE}/", requests.restore, name="restore"),

@@ -13,11 +13,12 @@ from dataprotect.ops import selectors as ops
 from dataprotect.ops.operating_profile import WORDS, Safeguard
 from dataprotect.ops.views.listing import listing
 from dataprotect.ops.views.page import Request, page
-from restores.filters import RestoreFilter
+from restores.filters import RestoreFilter, RunFilter
 from restores.forms import DecisionForm
 from restores.selectors.approvals import inbox, own_decisions
+from restores.selectors.history import run_list
 from restores.selectors.requests import RequestDetail, progress_of, request_detail, request_get, request_list
-from restores.tables import RestoreTable
+from restores.tables import HistoryTable, RestoreTable
 
 TAIL = 12
 MONTH = timedelta(days=30)
@@ -33,6 +34,18 @@ def restores(request: Request) -> HttpResponse:
         "waiting": inbox(user=request.user, at=clock.now()),
     }
     return render(request, "restores/restores.html", context)
+
+
+@page
+def history(request: Request) -> HttpResponse:
+    """How the runs that ended went: each against its targets, and where its time went."""
+    context = listing(request, run_list(user=request.user), RunFilter, HistoryTable, "Restore history")
+    context |= {
+        "title": "Restore history",
+        "lead": "Recovery time from the declaration to validated use. Grey is waiting, blue is work.",
+        "nothing_matches": "No run matches this filter.",
+    }
+    return render(request, "restores/history.html", context)
 
 
 @page

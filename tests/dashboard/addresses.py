@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from catalog.models import Backup, ChangeRequest, Instance, LegalHold, LogGap, Verification
 from dataprotect.ops.models import Alert, AlertChannel, AuditEvent, Job
+from restores.models import SmokeTest
 from tests.dashboard.seed_restores import DONE, DRAFT, GLASS, WAITING
 
 LISTS = (
@@ -24,6 +25,7 @@ LISTS = (
     "holds",
     "changes",
     "restores",
+    "restore_history",
     "approvals",
     "channels",
     "health",
@@ -81,6 +83,7 @@ def of_restores() -> dict[str, str]:
         "restore_plan": reverse("restore_plan", args=[DRAFT]),
         "restore_progress": reverse("restore_progress", args=[DONE]),
         "restore_json": reverse("restore_json", args=[DONE]),
+        "restoring": reverse("restoring", args=["orders"]),
     }
 
 
@@ -88,12 +91,21 @@ def restore_forms() -> dict[str, str]:
     return {
         "restore_submit": reverse("restore_submit", args=[DRAFT]),
         "restore_target": reverse("restore_target", args=[WAITING]),
+        "restoring_edit": reverse("restoring_edit", args=["orders"]),
+        "smoke_test_add": reverse("smoke_test_add", args=["orders"]),
+        "smoke_test_edit": reverse("smoke_test_edit", args=[_smoke_test()]),
     }
 
 
 def restore_actions() -> dict[str, str]:
     verbs = ("approve", "deny", "start", "cancel", "compare", "roll_back", "break_glass", "review_glass")
-    return {f"restore_{verb}": reverse(f"restore_{verb}", args=[WAITING]) for verb in verbs}
+    return {f"restore_{verb}": reverse(f"restore_{verb}", args=[WAITING]) for verb in verbs} | {
+        "smoke_test_remove": reverse("smoke_test_remove", args=[_smoke_test()])
+    }
+
+
+def _smoke_test() -> int:
+    return int(SmokeTest.objects.values_list("pk", flat=True).get(instance__name="orders"))
 
 
 def of_logs() -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect
 
 CHROMIUM = "/usr/bin/chromium"
@@ -59,6 +61,21 @@ class Keyboard:
         self.go_to(field)
         self.page.keyboard.press("Control+A")
         self.page.keyboard.type(text)
+
+    def fill_instant(self, label: str, at: datetime) -> None:
+        """Part by part, as the browser's own control wants it (American, as Chromium is here)."""
+        self.go_to(self.page.get_by_label(label, exact=False).first)
+        self.page.keyboard.type(f"{at:%m%d%Y}")
+        self.page.keyboard.press("ArrowRight")
+        self.page.keyboard.type(f"{at:%I%M%p}")
+
+    def choose(self, label: str, words: str) -> None:
+        """In a select, by typing what the option begins with."""
+        field = self.page.get_by_label(label, exact=False).first
+        self.go_to(field)
+        self.page.keyboard.type(words)
+        chosen = field.evaluate("element => element.selectedOptions[0].text")
+        assert chosen == words, chosen
 
     def press(self, role: str, name: str) -> None:
         self.go_to(self.page.get_by_role(role, name=name).first)  # type: ignore[arg-type]

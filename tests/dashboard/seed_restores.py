@@ -12,9 +12,11 @@ from restores.models import (
     BreakGlassUse,
     RestoreRequest,
     RestoreRun,
+    RestoreSettings,
     RestoreStep,
     RollbackPoint,
     Safeguard,
+    SmokeTest,
 )
 from restores.services.plan_hash import plan_hash
 from tests.dashboard import seed
@@ -122,3 +124,9 @@ def restores(made: dict[str, Instance], now: datetime) -> None:
         request=glass, user=person("breaker", "DBA"), plan_hash=glass.plan_hash, reason="The shop is down.",
         used_at=now, review_due_at=now + timedelta(hours=71),
     )  # fmt: skip
+    RestoreSettings.objects.create(
+        instance=of, user="restorer", password_sealed="sealed", http_prefixes=["https://shop.example/"],
+    )  # fmt: skip
+    SmokeTest.objects.create(
+        instance=of, name="orders of today", question="SELECT count(*) > 0 FROM orders", expected="true"
+    )

@@ -48,10 +48,19 @@ def test_roles_that_see_everything_open_every_page(role: str, client_of: ClientO
 EVERYBODY = {"gap", "instance_policy"}
 """A page to read for whoever sees the instance; its form is for whoever may change it."""
 RESTORE = ("restore_new", "restore_submit", "restore_target")
+SET_UP = ("restoring_edit", "smoke_test_add", "smoke_test_edit")
 FORMS_OF = {
     "operator": {"repository_add", "stop_raise", "channel_add"},
     "DBA": {"instance_add", "stop_raise"},
-    "Senior DBA": {"instance_add", "instance_edit", "stop_raise", "hold_place", "backup_delete", *RESTORE},
+    "Senior DBA": {
+        "instance_add",
+        "instance_edit",
+        "stop_raise",
+        "hold_place",
+        "backup_delete",
+        *RESTORE,
+        *SET_UP,
+    },
     "DBA Lead": {
         "instance_add",
         "instance_edit",
@@ -67,6 +76,7 @@ FORMS_OF = {
         "policy_edit",
         "role_give",
         *RESTORE,
+        *SET_UP,
     },
     "Engineering Manager": {"stop_raise", "hold_place", "backup_delete"},
     "VP Engineering": {"stop_raise", "hold_place", "backup_delete"},

@@ -30,7 +30,7 @@ from tests.people import with_role
 from tests.servers.postgresql import PostgresServer
 
 ACTOR = "system:test"
-SHOP, LEDGER = "shop", "ledger"
+SHOP, LEDGER, STOCK = "shop", "ledger", "stock"
 _FILL = """
 CREATE TABLE customer (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
 CREATE TABLE orders (id serial PRIMARY KEY, customer integer NOT NULL REFERENCES customer, amount integer);
@@ -43,7 +43,7 @@ def fresh(server: PostgresServer, *names: str) -> None:
     """The databases, as they are at the beginning; nothing of an earlier restore."""
     with server.connect() as connection:
         found = connection.execute(
-            "SELECT datname FROM pg_database WHERE datname ~ '^(shop|ledger)(__|$)'"
+            "SELECT datname FROM pg_database WHERE datname ~ '^(shop|ledger|stock)(__|$)'"
         ).fetchall()
         for (name,) in found:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -1,0 +1,101 @@
+"""What people set up for restores of an instance, and how the history of restores is told."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from guardian.shortcuts import assign_perm
+
+from catalog.models import Instance
+from restores.models import RestoreRun, RestoreSettings, SmokeTest
+from restores.selectors.history import split_of
+from tests.dashboard.conftest import ClientOf
+
+pytestmark = pytest.mark.usefixtures("catalogue", "db")
+LIMITS = {
+    "jobs": "4", "drain_seconds": "20", "watch_seconds": "120", "keep_hours": "48",
+    "duration_limit_percent": "150", "mismatch_limit_permille": "0.5", "free_limit_percent": "15",
+}  # fmt: skip
+
+
+def body(answer: object) -> str:
+    return answer.content.decode()  # type: ignore[attr-defined]
+
+
+def test_settings_are_changed_and_the_password_is_never_shown(client_of: ClientOf):
+    lead, address = client_of("DBA Lead"), "/instances/billing/restoring/edit/"
+    typed = LIMITS | {
+        "user": "restorer", "password": "planted secret", "stop_command": "pg_ctlcluster\n17\nmain\nstop",
+        "http_prefixes": "https://billing.example/",
+    }  # fmt: skip
+    assert lead.post(address, typed).status_code == 302
+    row = RestoreSettings.objects.get(instance__name="billing")
+    assert row.stop_command == ["pg_ctlcluster", "17", "main", "stop"] and row.mismatch_limit_permille == 0.5
+    sealed = row.password_sealed
+    assert sealed and "planted" not in sealed
+    shown = body(lead.get("/instances/billing/restoring/")) + body(lead.get(address))
+    assert "stored encrypted, never shown" in shown and "planted" not in shown and sealed not in shown
+    assert lead.post(address, typed | {"password": ""}).status_code == 302
+    row.refresh_from_db()
+    assert row.password_sealed == sealed
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("jobs", "0"),
+        ("keep_hours", "0"),
+        ("user", 'x"; DROP'),
+        ("http_prefixes", "https://me:pw@shop.example/"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_beside_its_field(name: str, value: str, client_of: ClientOf):
+    answer = client_of("DBA Lead").post("/instances/identity/restoring/edit/", LIMITS | {name: value})
+    assert answer.status_code == 400 and f'id="id_{name}_error"' in body(answer)
+    assert not RestoreSettings.objects.filter(instance__name="identity").exists()
+
+
+def test_a_smoke_test_is_added_changed_and_removed(client_of: ClientOf):
+    lead = client_of("Senior DBA")
+    typed = {"name": "paid", "kind": "sql", "question": "DELETE FROM invoices", "timeout_seconds": "5"}
+    refused = lead.post("/instances/billing/smoke-tests/add/", typed)
+    assert refused.status_code == 400 and "one statement that begins with SELECT" in body(refused)
+    elsewhere = typed | {"kind": "http", "question": "http://169.254.169.254/latest/"}
+    assert "add it to the addresses" in body(lead.post("/instances/billing/smoke-tests/add/", elsewhere))
+    typed |= {"question": "SELECT count(*) FROM invoices", "enabled": "on"}
+    assert lead.post("/instances/billing/smoke-tests/add/", typed).status_code == 302
+    test = SmokeTest.objects.get(instance__name="billing")
+    assert lead.post(f"/smoke-tests/{test.pk}/", typed | {"expected": "42"}).status_code == 302
+    page = body(lead.get("/instances/billing/restoring/"))
+    assert "SELECT count(*) FROM invoices" in page and "42" in page
+    assert lead.post(f"/smoke-tests/{test.pk}/remove/").status_code == 302
+    assert not SmokeTest.objects.filter(pk=test.pk).exists()
+
+
+def test_whoever_only_sees_an_instance_reads_but_changes_nothing(client_of: ClientOf):
+    test = SmokeTest.objects.get(instance__name="orders")
+    auditor, dba = client_of("auditor"), client_of("DBA")
+    page = body(auditor.get("/instances/orders/restoring/"))
+    assert "orders of today" in page and "Edit</a>" not in page and "Remove" not in page
+    assert auditor.post(f"/smoke-tests/{test.pk}/remove/").status_code == 403
+    assert dba.post(f"/smoke-tests/{test.pk}/remove/").status_code == 404
+    assign_perm("view_instance", User.objects.get(username="dba"), Instance.objects.get(name="orders"))
+    assert dba.get("/instances/orders/restoring/").status_code == 200
+    assert dba.post(f"/smoke-tests/{test.pk}/remove/").status_code == 403
+    assert SmokeTest.objects.filter(pk=test.pk).exists()
+
+
+def test_the_history_says_what_the_recovery_time_was_made_of(client_of: ClientOf):
+    run = RestoreRun.objects.get()
+    parts = {part.word: part for part in split_of(run)}
+    assert sum(part.seconds for part in parts.values()) == pytest.approx(run.rto_seconds, abs=1)
+    assert parts["signing"].is_waiting and not parts["transfer"].is_waiting
+    assert sum(part.width for part in parts.values()) == pytest.approx(1000, abs=5)
+    page = body(client_of("auditor").get("/restores/history/"))
+    assert (
+        "signing 4 min" in page
+        and "transfer 2 min 10 s" in page
+        and page.count('<rect class="w') == len(parts)
+    )
+    assert "No run matches" in body(client_of("auditor").get("/restores/history/?state=failed"))
+    assert "No restore has ended yet" in body(client_of("DBA").get("/restores/history/"))
