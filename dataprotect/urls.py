@@ -7,10 +7,11 @@ from django.urls import include, path
 from catalog.api import api
 from catalog.views.metrics import metrics
 from dataprotect.ops.views.probes import livez, readyz
-from restores.api import clones, folders
+from restores.api import clones, folders, restores
 
 api.add_router("/clones", clones)
 api.add_router("/restored-folders", folders)
+api.add_router("/restores", restores)
 
 urlpatterns = [
     path("livez", livez, name="livez"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
+from django.db.models import Max
 
 from catalog.services.access import Actor, came_by_token
 from dataprotect.core import clock
@@ -40,8 +41,10 @@ def person(actor: Actor, fresh_at: datetime | None) -> User:
 
 
 def require_steady_clock() -> None:
-    """An approval that expired stays expired: a clock that stands before the newest audit event was moved."""
-    newest = AuditEvent.objects.order_by("-sequence").values_list("at", flat=True).first()
+    """An approval that expired stays expired: a clock that stands before an audit event was put back. Looked
+    for is the latest instant there is, not the last event: that one may have been written by the wrong clock.
+    """
+    newest = AuditEvent.objects.aggregate(newest=Max("at"))["newest"]
     if newest is not None and newest - clock.now() > _BEHIND:
         raise ForeseenError(
             "clock.behind",

@@ -25,7 +25,6 @@ from restores.services.engine_requests import (
     replace_request,
     rescue_target,
     swap_options,
-    target_of_server,
     undo_request,
 )
 from restores.services.request_state import request_move
@@ -53,7 +52,8 @@ def rollback_start(
     reason = " ".join(reason.split())[:500]
     if not reason:
         raise InvalidInput("reason", "Expected why it is rolled back.")
-    require(actor=actor, permission="catalog.restore_instance", instance=target_of_server(request))
+    target = request.target_instance or request.instance
+    require(actor=actor, permission="catalog.restore_instance", instance=target)
     if isinstance(actor, User):
         if came_by_token(actor):
             raise ForeseenError(

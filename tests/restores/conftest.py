@@ -7,12 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.catalog.conftest import installation, migrated_database, warm_python
+from tests.catalog.conftest import (
+    installation,
+    make_instance,
+    migrated_database,
+    person,
+    repository,
+    warm_python,
+)
 from tests.restores import scene as scenes
 from tests.restores.scene import LEDGER, SHOP, Scene
 from tests.servers.postgresql import PostgresServer
 
-__all__ = ["installation", "migrated_database", "warm_python"]
+__all__ = ["installation", "make_instance", "migrated_database", "person", "repository", "warm_python"]
 
 
 @pytest.fixture
