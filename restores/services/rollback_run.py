@@ -25,6 +25,7 @@ from restores.services.engine_requests import (
     replace_request,
     rescue_target,
     swap_options,
+    target_of_server,
     undo_request,
 )
 from restores.services.request_state import request_move
