@@ -13,6 +13,7 @@ from dataprotect.core.errors import Cancelled, EmergencyStop, ForeseenError, Lea
 from dataprotect.engine import replace
 from dataprotect.engine.replace_model import Origin
 from dataprotect.ops.services.alert_raise import alert_raise
+from dataprotect.ops.services.stop import stop_latch
 from restores.models import RestoreRequest, RestoreRun, RestoreStep
 from restores.services import run_clone
 from restores.services.engine_requests import replace_request
@@ -55,6 +56,8 @@ def _stopped(work: Work, step: RestoreStep, error: ForeseenError) -> None:
     """
     if error.code == _CANCELLED:
         _discard_staged(work)
+    else:
+        stop_latch()  # a stop that ended a restore outlives its file
     end_write(work.context, work.request, work.run, RestoreState.STOPPED, error.message)
 
 

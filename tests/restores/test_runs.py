@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from dataprotect.core import clock
+from dataprotect.core import clock, steps
 from dataprotect.ops import queue
 from restores.models import RollbackPoint
 from restores.services.rollback_run import rollback_start
 from tests.restores.scene import SHOP, Scene
+from tests.restores.test_killed_runs import AFTER, BEFORE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
@@ -33,12 +34,16 @@ def test_rows_that_were_deleted_come_back_and_can_be_taken_back(scene: Scene) ->
     assert scene.rows("SELECT count(*) FROM orders") == [(101,)]
 
 
-def test_a_database_is_replaced_and_put_back(scene: Scene) -> None:
+def test_a_database_is_replaced_and_put_back(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[str] = set()
+    monkeypatch.setattr(steps, "hook", seen.add)
     scene.rows("UPDATE orders SET amount = 0 RETURNING id")
     row, run, job = scene.run("database", SHOP)
     assert (row.state, job.state) == ("completed", "succeeded"), job.error_message
     assert scene.rows("SELECT sum(amount) FROM orders") == [(sum(range(1, 501)),)]
     assert list(run.steps.values_list("kind", "state").order_by("position"))[-1] == ("deliver", "done")
+    ours = {name for name in seen if name.startswith(("restore.", "replace."))}
+    assert ours <= {*BEFORE, *AFTER}, "workers are killed at every step"
     with queue.foreground():
         back = rollback_start(
             actor=scene.people["anna"], request=row, reason="The wrong day", fresh_at=clock.now()
