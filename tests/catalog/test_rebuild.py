@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 from tests.catalog.installation import Installation
@@ -17,6 +19,13 @@ INSTANCES = (
     "[[i.name, i.identifier, i.engine, i.host, i.port, i.user, i.database, i.data_directory, i.environment,"
     " i.tier.name, i.region, i.tls_mode, i.system_identifier] for i in Instance.objects.order_by('name')]"
 )
+
+
+def lose_catalog(installation: Installation, migrated_database: Path) -> None:
+    """What the loss and a `migrate` leave behind, without waiting for it once more."""
+    for file in installation.home.glob("db.sqlite3*"):
+        file.unlink()
+    shutil.copy(migrated_database, installation.home / "db.sqlite3")
 
 
 def test_rows_come_back_as_they_were(
@@ -55,16 +64,14 @@ def test_rows_come_back_as_they_were(
 
 
 def test_damaged_seals_are_named_and_the_rest_comes_back(
-    installation: Installation, postgres15: PostgresServer
+    installation: Installation, postgres15: PostgresServer, migrated_database: Path
 ) -> None:
     installation.add_repository()
     installation.add_instance(postgres15)
     taken: list[dict[str, Any]] = [installation.answer("backup", "orders") for _ in range(2)]
     seal = next(installation.repository.rglob(f"{taken[0]['backup_id']}/seal.json"))
     seal.write_bytes(seal.read_bytes()[:-20])
-    for file in installation.home.glob("db.sqlite3*"):
-        file.unlink()
-    installation.migrate()
+    lose_catalog(installation, migrated_database)
     installation.add_repository()
     rebuilt = installation.answer("rebuild_catalog", "local")
     assert rebuilt["backups"] == [taken[1]["backup_id"]]
@@ -73,14 +80,14 @@ def test_damaged_seals_are_named_and_the_rest_comes_back(
 
 
 def test_without_the_key_it_is_one_clear_sentence(
-    installation: Installation, postgres15: PostgresServer
+    installation: Installation, postgres15: PostgresServer, migrated_database: Path
 ) -> None:
     installation.add_repository()
     installation.add_instance(postgres15)
     installation.answer("backup", "orders")
-    for file in [*installation.home.glob("db.sqlite3*"), *(installation.home / "keys").iterdir()]:
+    for file in (installation.home / "keys").iterdir():
         file.unlink()
-    installation.migrate()
+    lose_catalog(installation, migrated_database)
     installation.add_repository()  # a new key is made: it opens nothing that is there
     ran = installation.run("rebuild_catalog", "local", "--json")
     assert (ran.code, ran.error) == (1, "key.missing")

@@ -5,10 +5,12 @@ out.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import psycopg
 import pytest
+from psycopg import sql
 
 from dataprotect.core import steps
 from dataprotect.core.errors import Cancelled
@@ -25,9 +27,29 @@ from tests.engine.postgresql.conftest import address_of
 from tests.servers.postgresql import PostgresServer
 
 
-@pytest.fixture(params=[15, 17])
-def server(request: pytest.FixtureRequest, make_postgres: Callable[..., PostgresServer]) -> PostgresServer:
-    return make_postgres(version=request.param)
+@pytest.fixture(scope="module", params=[15, 17])
+def running(
+    request: pytest.FixtureRequest, workdir: Path, postgres_binaries: Callable[[int], Path]
+) -> Iterator[PostgresServer]:
+    folder = workdir / f"fingerprint{request.param}"
+    server = PostgresServer(postgres_binaries(request.param), folder).create().start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def server(running: PostgresServer) -> PostgresServer:
+    """As if it were new: one database `postgres` with nothing in it, and no role but its own."""
+    with running.connect("template1") as client:
+        made = client.execute("SELECT datname FROM pg_database WHERE datname !~ '^template'").fetchall()
+        for (name,) in made:
+            client.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        client.execute("CREATE DATABASE postgres")
+        roles = client.execute("SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres$)'").fetchall()
+        for (name,) in roles:
+            client.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(sql.Identifier(name)))
+    return running
 
 
 def taken(server: PostgresServer, address: Address | None = None, **options: object) -> Fingerprint:
@@ -169,10 +191,10 @@ def test_names_are_never_more_than_names(server: PostgresServer) -> None:
     name = 'x"; DROP TABLE "victim"; --\'%s{}'
     with server.connect() as client:
         client.execute("CREATE TABLE victim (id int PRIMARY KEY)")
-        quoted = psycopg.sql.Identifier(name)
-        client.execute(psycopg.sql.SQL("CREATE TABLE {0} ({0} serial PRIMARY KEY)").format(quoted))
-        client.execute(psycopg.sql.SQL("INSERT INTO {} DEFAULT VALUES").format(quoted))
-        client.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier("Odd; db '\"x")))
+        quoted = sql.Identifier(name)
+        client.execute(sql.SQL("CREATE TABLE {0} ({0} serial PRIMARY KEY)").format(quoted))
+        client.execute(sql.SQL("INSERT INTO {} DEFAULT VALUES").format(quoted))
+        client.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier("Odd; db '\"x")))
     found = taken(server)
     assert table(found, name).rows == 1
     assert len(table(found, name).samples) == 1
