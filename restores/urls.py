@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from restores.views import decisions, requests, restoring, wizard
+from restores.views import decisions, policy, requests, restoring, wizard
 
 _ONE = "restores/<str:restore_id>"
 _INSTANCE = "instances/<str:name>"
@@ -17,6 +17,7 @@ urlpatterns = [
     path("smoke-tests/<int:key>/remove/", restoring.remove_test, name="smoke_test_remove"),
     path("restores/", requests.restores, name="restores"),
     path("restores/history/", requests.history, name="restore_history"),
+    path("restores/policy/", policy.policy, name="approval_policy"),
     path("restores/approvals/", requests.approvals, name="approvals"),
     path("restores/new/", wizard.new, name="restore_new"),
     path(f"{_ONE}/", requests.restore, name="restore"),

@@ -27,6 +27,7 @@ LISTS = (
     "restores",
     "restore_history",
     "approvals",
+    "approval_policy",
     "channels",
     "health",
     "preferences",

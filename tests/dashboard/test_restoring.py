@@ -99,3 +99,9 @@ def test_the_history_says_what_the_recovery_time_was_made_of(client_of: ClientOf
     )
     assert "No run matches" in body(client_of("auditor").get("/restores/history/?state=failed"))
     assert "No restore has ended yet" in body(client_of("DBA").get("/restores/history/"))
+
+
+def test_who_signs_what_is_told_in_words(client_of: ClientOf):
+    page = body(client_of("DBA").get("/restores/policy/"))
+    assert "Senior DBA and Engineering Manager" in page and "up to 500 GB" in page and "up to 1 TB" in page
+    assert "For DBA also Senior DBA or DBA Lead may sign" in page and "whoever asks" in page

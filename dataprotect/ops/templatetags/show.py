@@ -116,6 +116,12 @@ def state(value: object, word: str = "", tone: str = "", symbol: str = "") -> Sa
 
 
 @register.filter
+def from_iso(text: str | None) -> datetime | None:
+    """The instant of a plan or an evidence, for the filters that show one."""
+    return clock.parse_iso(text) if text else None
+
+
+@register.filter
 def when(instant: datetime | None) -> SafeString:
     """`2026-11-22 15:07:58 CET` in the user's zone, machine-readable in `datetime`."""
     if instant is None:

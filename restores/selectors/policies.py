@@ -1,0 +1,44 @@
+"""The approval policy as its page shows it: the table in force, and every version with its signatures."""
+
+from __future__ import annotations
+
+from django.db.models import Prefetch, QuerySet
+
+from restores.models import Approval, ApprovalPolicy
+from restores.selectors.approvals import STANDS_IN
+from restores.states import Scope
+
+_UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"))
+
+
+def policy_list() -> QuerySet[ApprovalPolicy]:
+    """Every version, newest first, each with who signed or denied it."""
+    signed = Approval.objects.select_related("approver").order_by("decided_at")
+    return ApprovalPolicy.objects.prefetch_related(Prefetch("approvals", queryset=signed)).order_by(
+        "-version"
+    )
+
+
+def rows_in_words(policy: ApprovalPolicy) -> list[dict[str, object]]:
+    """`scope`, `databases`, `volume` and `roles` of each row, from small to large."""
+    return [
+        {
+            "scope": Scope(row["scope"]).label,
+            "databases": "any number" if row["databases"] is None else f"up to {row['databases']}",
+            "volume": "unlimited" if row["bytes"] is None else f"up to {_volume(row['bytes'])}",
+            "roles": row["roles"],
+        }
+        for row in policy.rows
+    ]
+
+
+def stands_in(policy: ApprovalPolicy) -> list[tuple[str, tuple[str, ...]]]:
+    """Which roles of this table others may fill, and who."""
+    asked = {role for row in policy.rows for role in row["roles"]}
+    return [(role, others) for role, others in STANDS_IN.items() if role in asked]
+
+
+def _volume(count: int) -> str:
+    """In powers of ten, as the policy is written."""
+    size, unit = next((pair for pair in _UNITS if count >= pair[0]), _UNITS[-1])
+    return f"{count / size:g} {unit}"
