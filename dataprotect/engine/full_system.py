@@ -112,6 +112,13 @@ def check(request: FullSystemRequest, origin: Origin) -> tuple[Check, ...]:
     return tuple(checking.check(request, origin))
 
 
+def serving(request: FullSystemRequest, origin: Origin) -> tuple[Check, ...]:
+    """For whoever watches it: the server of the directory in place answers, with every database and
+    tablespace. Raises when it does not answer.
+    """
+    return tuple(checking.serving(request, origin))
+
+
 def swap_back(request: FullSystemRequest, origin: Origin, reporter: Reporter | None = None) -> TakenBack:
     """Stop, rename back, start the old server and look at it. Finishes what a dead run began.
 

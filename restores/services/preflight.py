@@ -13,8 +13,8 @@ from dataprotect.engine.databases.postgresql import binaries as programs
 from dataprotect.engine.model import Check
 from dataprotect.ops import home
 from restores.models import RestoreRequest
-from restores.services.engine_requests import replace_request, target_of_server
-from restores.services.restore_account import restore_settings
+from restores.services.engine_requests import replace_request
+from restores.services.system_request import system_preflight
 from restores.states import Scope
 
 _SPARE = 1.1
@@ -70,7 +70,7 @@ def _server(request: RestoreRequest) -> Iterator[Check]:
     if request.scope == Scope.TEST:
         return
     if request.scope == Scope.SYSTEM:
-        yield from _hooks(request)
+        yield from system_preflight(request)
         return
     for database in request.databases:
         for check in replace.preflight(replace_request(request, database)):
@@ -82,11 +82,3 @@ def _server(request: RestoreRequest) -> Iterator[Check]:
 
 _OF_TABLES = frozenset({"server answers", "server may be written to"})
 """Of what replacing a database needs, what a table rescue needs as well."""
-
-
-def _hooks(request: RestoreRequest) -> Iterator[Check]:
-    settings = restore_settings(target_of_server(request))
-    for name, words in (("stop", settings.stop_command), ("start", settings.start_command)):
-        found = " ".join(words) or "none configured"
-        known = bool(words) and shutil.which(words[0]) is not None
-        yield Check(f"{name} command", known, "a program that is there", found)

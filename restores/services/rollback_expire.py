@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
-from dataprotect.engine import replace, table_rescue
+from dataprotect.engine import full_system, replace, table_rescue
 from dataprotect.engine.replace_model import Origin
 from dataprotect.ops import queue, states
 from dataprotect.ops.context import JobContext
@@ -15,6 +15,7 @@ from restores.models import RestoreStep, RollbackPoint
 from restores.services.engine_requests import replace_request, rescue_target
 from restores.services.rollback_run import point_move, undone_drop
 from restores.services.run_end import staged_drop
+from restores.services.system_request import origin_of, system_request
 from restores.states import RestoreState, RollbackKind, RollbackState
 
 RUN = "restores.tasks.run_rollback_points"
@@ -46,7 +47,9 @@ def rollback_points_expire(context: JobContext) -> int:
         try:
             staged_drop(step.run.request, step)
         except ForeseenError as error:
-            context.note(f"What was loaded for {step.database} stays for now: {error.message}")
+            context.note(
+                f"What was loaded for {step.database or 'the server'} stays for now: {error.message}"
+            )
             continue
         gone += 1
     return gone
@@ -62,7 +65,7 @@ def _staged() -> QuerySet[RestoreStep]:
     """What was loaded and never taken into use, of runs that ended without having dropped it."""
     return RestoreStep.objects.filter(
         run__request__state__in=(RestoreState.STOPPED, RestoreState.FAILED, RestoreState.ROLLED_BACK),
-        kind="load", evidence__has_key="origin",
+        kind__in=("load", "restore_files"), evidence__has_key="origin",
     ).exclude(evidence__has_key="staged_gone")  # fmt: skip
 
 
@@ -76,4 +79,6 @@ def _drop(context: JobContext, point: RollbackPoint) -> None:
     elif point.kind == RollbackKind.RENAMED_DATABASE:
         origin = Origin(**point.facts["origin"])
         replace.discard(replace_request(request, point.database), origin, "kept")
+    elif point.kind == RollbackKind.KEPT_DIRECTORY:
+        full_system.discard(system_request(request), origin_of(point.facts["origin"]), "kept")
     point_move(context, point, RollbackState.GONE)

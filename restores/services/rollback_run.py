@@ -12,7 +12,7 @@ from django.db import transaction
 from catalog.services.access import Actor, came_by_token, require
 from dataprotect.core import clock, steps
 from dataprotect.core.errors import ForeseenError, InvalidInput
-from dataprotect.engine import replace, table_rescue
+from dataprotect.engine import full_system, replace, table_rescue
 from dataprotect.engine.model import Check, as_plain
 from dataprotect.engine.replace_model import Origin
 from dataprotect.ops import queue
@@ -31,6 +31,7 @@ from restores.services.engine_requests import (
 from restores.services.request_state import request_move
 from restores.services.restore_account import restore_settings
 from restores.services.run_holder import Holder
+from restores.services.system_request import origin_of, system_request
 from restores.states import (
     ACTIVE,
     ROLLBACK_TRANSITIONS,
@@ -129,7 +130,7 @@ def point_use(
         context, point, RollbackState.USED, used_at=clock.now(), measured_seconds=seconds,
         validation=validation,
     )  # fmt: skip
-    context.note(f"{point.database} is as it was before; it took {seconds:.1f} s.")
+    context.note(f"{point.database or 'The server'} is as it was before; it took {seconds:.1f} s.")
     return seconds
 
 
@@ -138,6 +139,8 @@ def _put_back(context: JobContext, request: RestoreRequest, point: RollbackPoint
         result = table_rescue.undo(undo_request(request), context)
         state = table_rescue.standing(rescue_target(request), request.restore_id).state
         return _require_back([*result.checks, Check("undo recorded", state == "undone", "undone", state)])
+    if point.kind == RollbackKind.KEPT_DIRECTORY:
+        return _put_back_system(request, point)
     wanted, origin = replace_request(request, point.database), Origin(**point.facts["origin"])
     if replace.standing(wanted, origin).place == "swapped":
         replace.swap_back(wanted, origin, swap_options(request), context)
@@ -146,6 +149,15 @@ def _put_back(context: JobContext, request: RestoreRequest, point: RollbackPoint
     checks = _require_back([Check("old database in use", back, "rolled back", where.because)])
     # Told, not demanded: a database that was restored because it is broken is broken again.
     return [*checks, *replace.health(wanted).checks]
+
+
+def _put_back_system(request: RestoreRequest, point: RollbackPoint) -> list[Check]:
+    """Nothing interrupts it: halfway through no server runs. Its checks are told, not demanded, too."""
+    wanted, origin = system_request(request), origin_of(point.facts["origin"])
+    found = full_system.swap_back(wanted, origin).checks
+    where = full_system.standing(wanted, origin)
+    back = Check("old data directory in use", where.place == "taken back", "taken back", where.because)
+    return [*_require_back([back]), *found]
 
 
 def _require_back(checks: list[Check]) -> list[Check]:
@@ -172,6 +184,10 @@ def undone_drop(holder: Holder, request: RestoreRequest, point: RollbackPoint) -
         holder.note(f"The restored copy of {point.database} is gone: {freed} bytes are free again.")
     elif point.kind == RollbackKind.TABLE_UNDO:
         table_rescue.forget_undo(rescue_target(request), request.restore_id)
+    elif point.kind == RollbackKind.KEPT_DIRECTORY:
+        origin_before = origin_of(point.facts["origin"])
+        freed = full_system.discard(system_request(request), origin_before, "restored")
+        holder.note(f"The restored data directory is gone: {freed} bytes are free again.")
     point_move(holder, point, RollbackState.GONE)
 
 

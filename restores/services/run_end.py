@@ -6,6 +6,8 @@ next one goes on with the ending instead of the step.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.db import transaction
 
 from dataprotect.core import clock, steps
@@ -15,7 +17,7 @@ from dataprotect.engine.replace_model import Origin
 from dataprotect.ops.services.alert_raise import alert_raise
 from dataprotect.ops.services.stop import stop_latch
 from restores.models import RestoreRequest, RestoreRun, RestoreStep
-from restores.services import run_clone
+from restores.services import run_clone, run_system
 from restores.services.engine_requests import replace_request
 from restores.services.request_state import request_move
 from restores.services.rollback_run import point_use, undone_drop
@@ -24,9 +26,10 @@ from restores.services.run_left import is_in_use, left, points_settle
 from restores.services.run_record import step_failed
 from restores.services.run_work import Work
 from restores.services.stop_triggers import restore_failed
-from restores.states import RestoreState, RollbackState, StepState
+from restores.states import RestoreState, RollbackState, Scope, StepState
 
 _TAKEN_BACK = ("swap", "watch", "rescue")
+_BESIDE = ("load", "restore_files")
 _STANDING = (
     RollbackState.READY, RollbackState.MAKING, RollbackState.ROLLING_BACK, RollbackState.FAILED,
 )  # fmt: skip
@@ -51,24 +54,23 @@ def run_end(work: Work, step: RestoreStep, error: ForeseenError) -> None:
 
 
 def _stopped(work: Work, step: RestoreStep, error: ForeseenError) -> None:
-    """What was swapped stays and can be rolled back. In an emergency nothing is touched any more: what was
-    loaded beside goes with the rollback points.
+    """What was swapped stays and can be rolled back. In an emergency nothing is touched any more, but that a
+    server that was stopped is not left down: what was loaded beside goes with the rollback points.
     """
+    words = _put_right(work, error)[1]
     if error.code == _CANCELLED:
         _discard_staged(work)
     else:
         stop_latch()  # a stop that ended a restore outlives its file
-    end_write(work.context, work.request, work.run, RestoreState.STOPPED, error.message)
+    end_write(work.context, work.request, work.run, RestoreState.STOPPED, words)
 
 
 def _failed(work: Work, step: RestoreStep, error: ForeseenError) -> None:
-    back, words = False, error.message
-    try:
-        back = _take_back(work, step, error)
-    except (Cancelled, EmergencyStop, ForeseenError) as second:
-        if isinstance(second, LeaseLost):
-            raise
-        words = f"{words} Rolling back did not succeed: {second.message}"
+    if work.request.scope == Scope.SYSTEM:
+        back, words = _put_right(work, error)
+        _drop_at_once(work, error)
+    else:
+        back, words = _tried(error, lambda: _take_back(work, step, error))
     steps.reached("restore.taken_back")
     _discard_staged(work)
     run_clone.drop(work)
@@ -79,6 +81,34 @@ def _failed(work: Work, step: RestoreStep, error: ForeseenError) -> None:
         state = RestoreState.STOPPED if standing.exists() else RestoreState.ROLLED_BACK
     end_write(work.context, work.request, work.run, state, words)
     restore_failed(error.code)
+
+
+def _put_right(work: Work, error: ForeseenError) -> tuple[bool, str]:
+    """The server of a full system runs, the old one or one that was checked. A failing watch is no check."""
+    if work.request.scope != Scope.SYSTEM:
+        return False, error.message
+    stopping = error.code in (_CANCELLED, _EMERGENCY)
+    kinds = ("system_check",) if stopping else ("watch",)
+    checked = work.run.steps.filter(kind__in=kinds, state=StepState.DONE).exists()
+    why = f"Automatic: {error.message}"[:500]
+    return _tried(error, lambda: run_system.put_right(work, why, checked=checked))
+
+
+def _drop_at_once(work: Work, error: ForeseenError) -> None:
+    """What was taken back because the disk is full does not wait for its deadline."""
+    points = work.run.rollback_points.filter(state=RollbackState.USED)
+    if error.code == "restore.disk_low" and (point := points.first()) is not None:
+        undone_drop(work.context, work.request, point)
+
+
+def _tried(error: ForeseenError, take_back: Callable[[], bool]) -> tuple[bool, str]:
+    """Whether it was taken back, and what is said of the end."""
+    try:
+        return take_back(), error.message
+    except LeaseLost:
+        raise
+    except ForeseenError as second:
+        return False, f"{error.message} Rolling back did not succeed: {second.message}"
 
 
 def _take_back(work: Work, step: RestoreStep, error: ForeseenError) -> bool:
@@ -101,15 +131,20 @@ def _take_back(work: Work, step: RestoreStep, error: ForeseenError) -> bool:
 
 def _discard_staged(work: Work) -> None:
     """What was loaded and is not in use takes room and helps nobody. What cannot go now goes by the clock."""
-    for step in work.run.steps.filter(kind="load", evidence__has_key="origin"):
+    for step in work.run.steps.filter(kind__in=_BESIDE, evidence__has_key="origin"):
         try:
             staged_drop(work.request, step)
         except ForeseenError as error:
-            work.context.note(f"What was loaded for {step.database} stays for now: {error.message}")
+            work.context.note(
+                f"What was loaded for {step.database or 'the server'} stays for now: {error.message}"
+            )
 
 
 def staged_drop(request: RestoreRequest, step: RestoreStep) -> None:
     """Of an ended run. Raises ForeseenError when it cannot be done now."""
+    if step.kind == "restore_files":
+        run_system.files_drop(request, step)
+        return
     wanted, origin = replace_request(request, step.database), Origin(**step.evidence["origin"])
     if replace.standing(wanted, origin).place in ("staged", "loading"):
         replace.discard(wanted, origin, "staged")

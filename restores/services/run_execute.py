@@ -15,7 +15,7 @@ from dataprotect.core import clock, steps
 from dataprotect.core.errors import ForeseenError, LeaseLost
 from dataprotect.ops.context import JobContext
 from restores.models import RestoreRequest, RestoreRun, RestoreStep
-from restores.services import run_clone, run_database, run_deliver, run_tables, run_watch
+from restores.services import run_clone, run_database, run_deliver, run_system, run_tables, run_watch
 from restores.services.request_state import request_move
 from restores.services.run_end import ending_of, run_end
 from restores.services.run_record import step_begin
@@ -31,6 +31,11 @@ STEPS: dict[str, Callable[[Work, RestoreStep], None]] = {
     "swap": run_database.swap,
     "compare": run_tables.compare,
     "rescue": run_tables.rescue,
+    "restore_files": run_system.restore_files,
+    "stop_server": run_system.stop_server,
+    "exchange": run_system.exchange,
+    "start_server": run_system.start_server,
+    "system_check": run_system.system_check,
     "watch": run_watch.watch,
     "base_backup": run_clone.base_backup,
     "logs": run_clone.logs,

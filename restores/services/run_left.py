@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine import replace, table_rescue
+from dataprotect.engine.full_system_model import Standing
 from dataprotect.engine.replace_model import Origin
 from restores.models import RestoreRequest, RestoreRun, RollbackPoint
 from restores.services.engine_requests import replace_request, rescue_target
 from restores.services.rollback_run import keep_until, point_move
 from restores.services.run_holder import Holder
+from restores.services.system_request import origin_of, system_standing
 from restores.states import RollbackKind, RollbackState, Scope
 
 
@@ -20,7 +22,11 @@ def is_in_use(request: RestoreRequest, point: RollbackPoint) -> bool:
     if point.kind == RollbackKind.RENAMED_DATABASE:
         origin = Origin(**point.facts["origin"])
         return replace.standing(replace_request(request, point.database), origin).place == "swapped"
-    return point.state == RollbackState.READY
+    return _of_system(request, point).place in ("exchanged", "exchanging", "taking back")
+
+
+def _of_system(request: RestoreRequest, point: RollbackPoint) -> Standing:
+    return system_standing(request, origin_of(point.facts["origin"]))
 
 
 def points_settle(holder: Holder, request: RestoreRequest, run: RestoreRun) -> None:
@@ -57,8 +63,22 @@ def left(request: RestoreRequest, run: RestoreRun) -> str:
     names = list(request.databases) or ([target.name] if target is not None else [])
     if not names:
         return "No server was touched."
+    kept = run.rollback_points.filter(kind=RollbackKind.KEPT_DIRECTORY).first()
+    if kept is not None and target is not None:
+        return _system_left(request, kept, target.name)
     found = [_of(name, points.get(name) or points.get(""), request.scope) for name in names]
     return "; ".join(found) + "."
+
+
+def _system_left(request: RestoreRequest, point: RollbackPoint, name: str) -> str:
+    """By what lies there, and by whether a server runs on it."""
+    try:
+        found = _of_system(request, point)
+    except ForeseenError as error:
+        return f"how {name} stands is not known: {error.message}"
+    until = clock.iso(point.keep_until) if point.keep_until else "its deadline"
+    can = f" It can be rolled back until {until}." if found.can_swap_back else ""
+    return f"{name}: {found.because} Its server {'runs' if found.running else 'is down'}.{can}"
 
 
 def _of(name: str, point: RollbackPoint | None, scope: str) -> str:

@@ -13,8 +13,9 @@ from restores.models import RestoreSettings, RestoreStep
 from restores.services.engine_requests import replace_request, target_of_server
 from restores.services.restore_account import restore_settings
 from restores.services.run_record import step_done
+from restores.services.run_system import require_serving
 from restores.services.run_work import Work
-from restores.states import Scope, TableMode
+from restores.states import RollbackKind, Scope, TableMode
 
 _LOOK_EVERY = 5.0
 _TRIES = 3
@@ -25,6 +26,9 @@ def watch(work: Work, step: RestoreStep) -> None:
     """Raises `restore.unhealthy`, `restore.rows_missing`, `restore.disk_low`, `restore.too_long`."""
     if work.request.scope == Scope.TABLE and work.request.table_mode == TableMode.BESIDE:
         step_done(work.context, step, "No live table was touched: there is nothing to watch.", {})
+        return
+    if work.request.scope == Scope.SYSTEM:
+        _watch_system(work, step)
         return
     request = replace_request(work.request, step.database)
     settings = restore_settings(target_of_server(work.request))
@@ -40,6 +44,25 @@ def watch(work: Work, step: RestoreStep) -> None:
     note = f"{step.database} was looked at {looks} times in {settings.watch_seconds} s"
     note += "." if missing is None else f"; rows missing: {missing:.3f} %."
     step_done(work.context, step, note, {"looks": looks, "missing_percent": missing})
+
+
+def _watch_system(work: Work, step: RestoreStep) -> None:
+    """The server as a whole, and every database that an application asks smoke tests."""
+    target = target_of_server(work.request)
+    settings, point = restore_settings(target), work.run.rollback_points.get(kind=RollbackKind.KEPT_DIRECTORY)
+    asked = target.smoke_tests.filter(enabled=True).values_list("database", flat=True)
+    wanted = [replace_request(work.request, name or target.database) for name in sorted(set(asked))]
+    until, looks = time.monotonic() + settings.watch_seconds, 0
+    while looks == 0 or time.monotonic() < until:
+        work.reporter.checkpoint()
+        require_serving(work.request, point)
+        for request in wanted:
+            _require_healthy(work, request)
+        _refuse_low_disk(replace_request(work.request, target.database), settings.free_limit_percent)
+        looks += 1
+        time.sleep(min(_LOOK_EVERY, max(0.0, until - time.monotonic())))
+    note = f"The server was looked at {looks} times in {settings.watch_seconds} s."
+    step_done(work.context, step, note, {"looks": looks})
 
 
 def _missing(

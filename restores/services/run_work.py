@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Min
 
+from catalog.models import Backup
 from catalog.services.opening import server_binaries
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
@@ -18,6 +19,7 @@ from dataprotect.core.progress import Reporter
 from dataprotect.engine import clones, model
 from dataprotect.engine.clones import CloneRequest
 from dataprotect.engine.model import Check
+from dataprotect.engine.timeline_model import Choice
 from dataprotect.ops import home
 from dataprotect.ops.context import JobContext
 from restores.models import Clone, RestoreRequest, RestoreRun, RestoreStep
@@ -35,6 +37,8 @@ class Work:
     request: RestoreRequest
     run: RestoreRun
     _late_at: datetime | None = None
+    choice: tuple[Backup, Choice | None] | None = None
+    """How the target is reached, once somebody has asked."""
 
     def clone(self) -> Clone:
         """The clone of this run; brought up when there is none, or anew when it was lost."""

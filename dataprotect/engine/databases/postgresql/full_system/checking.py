@@ -42,12 +42,17 @@ def check(request: FullSystemRequest, origin: Origin) -> Iterator[Check]:
 
 def old_server(request: FullSystemRequest, origin: Origin) -> Iterator[Check]:
     """What runs after the restore was taken back."""
+    if origin.system_identifier:
+        with starting.entered(request.target.address, "looking at the old server") as connection:
+            yield _identifier(origin.system_identifier, server.facts(connection))
+    yield from serving(request, origin)
+
+
+def serving(request: FullSystemRequest, origin: Origin) -> Iterator[Check]:
+    """Whatever directory is in place."""
     address = request.target.address
-    with starting.entered(address, "looking at the old server") as connection:
-        facts = server.facts(connection)
-        yield _same_directory(address, origin.data_directory)
-        if origin.system_identifier:
-            yield _identifier(origin.system_identifier, facts)
+    yield _same_directory(address, origin.data_directory)
+    with starting.entered(address, "looking at the databases") as connection:
         yield from databases(address, connection, (), False)
     yield tablespaces(origin.data_directory)
 

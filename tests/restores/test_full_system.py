@@ -1,0 +1,126 @@
+"""A whole server is restored in place by a run, taken back by people, put right when the run ends early."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dataprotect.core import clock, steps
+from dataprotect.core.errors import Cancelled
+from dataprotect.ops import queue
+from restores.models import RollbackPoint
+from restores.services.rollback_expire import rollback_points_expire
+from restores.services.rollback_run import rollback_start
+from restores.services.smoke_test import smoke_test_add
+from tests.restores import scene as scenes
+from tests.restores.scene import ACTOR, LEDGER, SHOP, Scene
+from tests.servers.postgresql import PostgresServer, unprivileged_user
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def machine(workdir: Path, postgres_binaries: Callable[[int], Path]) -> Iterator[PostgresServer]:
+    """A server of its own: its data directory is exchanged."""
+    server = PostgresServer(postgres_binaries(15), workdir / "machine").create().start()
+    yield server
+    server.stop()
+    shutil.rmtree(server.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def whole(machine: PostgresServer, tmp_path: Path) -> Iterator[Scene]:
+    scenes.fresh(machine, SHOP, LEDGER)
+    user = unprivileged_user()
+    control = [*(["runuser", "-u", user, "--"] if user else []), str(machine.bin / "pg_ctl"), "-w"]
+    control += ["-D", str(machine.data)]
+    yield scenes.protect(
+        machine, tmp_path / "cellar", stop_command=[*control, "-m", "fast", "stop"],
+        start_command=[*control, "-l", str(machine.folder / "server.log"), "start"],
+    )  # fmt: skip
+    for left in machine.folder.glob("data__*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def beside(scene: Scene) -> set[str]:
+    return {each.name.split("__")[1].split("_")[0] for each in scene.server.folder.glob("data__*")}
+
+
+def test_a_server_is_restored_and_taken_back(whole: Scene) -> None:
+    whole.rows("UPDATE orders SET amount = 0 RETURNING id")
+    row, run, job = whole.run("system")
+    assert (row.state, job.state) == ("completed", "succeeded"), job.error_message
+    assert whole.rows("SELECT sum(amount) FROM orders") == [(sum(range(1, 501)),)]
+    assert "verified by" in run.message and run.rto_parts["swap"] > 0
+    point = RollbackPoint.objects.get()
+    assert (point.kind, point.state) == ("kept_directory", "ready")
+    with queue.foreground():
+        back = rollback_start(
+            actor=whole.people["anna"], request=row, reason="The wrong day", fresh_at=clock.now()
+        )
+    back = queue.run_now(back)
+    assert back.state == "succeeded", back.error_message
+    row.refresh_from_db(), point.refresh_from_db()
+    assert (row.state, point.state) == ("rolled_back", "used")
+    assert point.measured_seconds is not None and point.measured_seconds < 600
+    assert whole.rows("SELECT sum(amount) FROM orders") == [(0,)]
+    assert beside(whole) == {"restore"}
+
+
+def test_what_does_not_serve_is_taken_back_by_itself(whole: Scene) -> None:
+    smoke_test_add(
+        actor=ACTOR, instance=whole.instance, name="orders", kind="sql", database=SHOP,
+        question="SELECT count(*) FROM orders", expected="7",
+    )  # fmt: skip
+    whole.rows("DELETE FROM orders WHERE id > 7 RETURNING id")
+    row, _, job = whole.run("system")
+    assert (row.state, job.state) == ("rolled_back", "failed"), row.ended_reason
+    assert whole.rows("SELECT count(*) FROM orders") == [(7,)]
+    assert "orders" in row.ended_reason and "Its server runs." in row.ended_reason
+
+
+@pytest.mark.parametrize(
+    ("step", "left"),
+    [("full_system.stopped", "was not touched"), ("full_system.moved.1", "in place again")],
+)
+def test_a_server_is_never_left_down(
+    whole: Scene, step: str, left: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled between stopping and starting: the old server runs again, whatever was exchanged."""
+    fired = []
+
+    def cancel(name: str) -> None:
+        if name == step and not fired:
+            fired.append(name)
+            raise Cancelled()
+
+    whole.rows("UPDATE orders SET amount = 0 RETURNING id")
+    monkeypatch.setattr(steps, "hook", cancel)
+    row, _, job = whole.run("system")
+    assert fired and (row.state, job.state) == ("stopped", "cancelled"), job.error_message
+    assert whole.rows("SELECT sum(amount) FROM orders") == [(0,)]
+    assert left in row.ended_reason, row.ended_reason
+
+
+def test_what_is_kept_goes_when_its_time_is_over(whole: Scene) -> None:
+    _, _, job = whole.run("system")
+    assert job.state == "succeeded", job.error_message
+    assert beside(whole) == {"before", "restore"}  # the journal bears the name of the restored one
+    RollbackPoint.objects.update(keep_until=clock.now())
+
+    class Context:
+        actor = "system"
+
+        def hold(self) -> None: ...
+
+        def note(self, message: str) -> None:
+            raise AssertionError(message)
+
+        def checkpoint(self) -> None: ...
+
+    assert rollback_points_expire(Context()) == 1
+    assert RollbackPoint.objects.get().state == "gone"
+    assert beside(whole) == set()
