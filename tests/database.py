@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 from django.core.management import call_command
 from django.db import connection
@@ -17,9 +21,13 @@ def empties_the_database(item: pytest.Item) -> bool:
     return marked or bool({"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ())))
 
 
-def keep(config: pytest.Config) -> None:
-    """Remember the contents of the freshly migrated database."""
+def keep(config: pytest.Config, file: Path) -> None:
+    """Remember the contents of the freshly migrated database; SQLite's also as a database, `file`."""
     config.stash[_migrated] = connection.creation.serialize_db_to_string()
+    if connection.vendor == "sqlite":
+        with closing(sqlite3.connect(file)) as copy:
+            connection.connection.backup(copy)
+        file.chmod(0o600)
 
 
 def put_back(config: pytest.Config) -> None:

@@ -17,15 +17,6 @@ from tests.warm import WarmPython
 
 
 @pytest.fixture(scope="session")
-def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `migrate` makes of a fresh home, once per test run: it takes seconds."""
-    place = tmp_path_factory.mktemp("migrated")
-    place.chmod(0o700)
-    Installation(place).migrate()
-    return place / "db.sqlite3"
-
-
-@pytest.fixture(scope="session")
 def warm_python() -> Iterator[WarmPython]:
     warm = WarmPython()
     yield warm

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import sys
@@ -22,6 +23,13 @@ def serve(home: Path, port: int) -> RunningDemo:
     return RunningDemo(home, argv=words)
 
 
+@pytest.fixture
+def migrated_home(home: Path, migrated_database: Path) -> Path:
+    """For what comes after the migration, which the first test waits for."""
+    shutil.copy(migrated_database, home / "db.sqlite3")
+    return home
+
+
 def test_it_serves_until_it_is_asked_to_stop(home: Path) -> None:
     port = free_port()
     running = serve(home, port)
@@ -36,32 +44,32 @@ def test_it_serves_until_it_is_asked_to_stop(home: Path) -> None:
         running.end()
 
 
-def test_started_in_the_background_it_still_obeys_an_interrupt_and_nohup(home: Path) -> None:
+def test_started_in_the_background_it_still_obeys_an_interrupt_and_nohup(migrated_home: Path) -> None:
     line = f"trap '' INT HUP; exec {sys.executable} manage.py serve --listen 127.0.0.1:{free_port()}"
-    running = RunningDemo(home, argv=["sh", "-c", line])
+    running = RunningDemo(migrated_home, argv=["sh", "-c", line])
     try:
         running.wait_for("Press Ctrl-C")
         running.process.send_signal(signal.SIGHUP)
         assert _ignores(running.process.pid, signal.SIGHUP) and running.process.poll() is None
         running.process.send_signal(signal.SIGINT)
         assert running.wait() == 0, running.text
-        assert wait_until_none_is_left(home, 5) == []
+        assert wait_until_none_is_left(migrated_home, 5) == []
     finally:
         running.end()
 
 
-def test_a_taken_port_ends_it_with_a_sentence_and_no_process(home: Path) -> None:
+def test_a_taken_port_ends_it_with_a_sentence_and_no_process(migrated_home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        running = serve(home, taken.getsockname()[1])
+        running = serve(migrated_home, taken.getsockname()[1])
         try:
             assert running.wait() == 1, running.text
         finally:
             running.end()
     assert "The web server ended by itself" in running.text
     assert "Traceback" not in running.text
-    assert wait_until_none_is_left(home, 5) == []
+    assert wait_until_none_is_left(migrated_home, 5) == []
 
 
 def _ignores(pid: int, number: signal.Signals) -> bool:

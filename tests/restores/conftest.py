@@ -10,7 +10,6 @@ import pytest
 from tests.catalog.conftest import (
     installation,
     make_instance,
-    migrated_database,
     person,
     repository,
     warm_python,
@@ -19,7 +18,7 @@ from tests.restores import scene as scenes
 from tests.restores.scene import LEDGER, SHOP, Scene
 from tests.servers.postgresql import PostgresServer
 
-__all__ = ["installation", "make_instance", "migrated_database", "person", "repository", "warm_python"]
+__all__ = ["installation", "make_instance", "person", "repository", "warm_python"]
 
 
 @pytest.fixture
