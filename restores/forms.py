@@ -7,12 +7,16 @@ from typing import Any
 from django import forms
 
 from catalog.models import Backup, Instance
+from catalog.roles import BREAK_GLASS, ROLES
 from dataprotect.core import clock, validation
 from dataprotect.core.errors import ForeseenError, InvalidInput
 from dataprotect.engine.recovery_target import parse_target
 from dataprotect.engine.timeline_model import Target
-from dataprotect.ops.forms import HouseForm
+from dataprotect.ops.forms import HouseForm, dress
 from restores.states import Scope, TableMode
+
+GB = 10**9
+SIGNED_SCOPES = (Scope.DATABASE, Scope.DATABASES, Scope.SYSTEM)
 
 
 class SourceForm(HouseForm):
@@ -150,3 +154,58 @@ class DecisionForm(HouseForm):
 
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+class ApprovalPolicyForm(HouseForm):
+    """Another table of approvals, a row at a time."""
+
+    reason = forms.CharField(max_length=500, help_text="Whoever signs it reads this.")
+    approval_hours = forms.IntegerField(min_value=1, max_value=720, help_text="A request lapses after this.")
+    execution_hours = forms.IntegerField(
+        min_value=1, max_value=720, help_text="The right to start lapses after this."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = [(role, role) for role in ROLES if role != BREAK_GLASS]
+        for scope in SIGNED_SCOPES:
+            word = scope.label
+            if scope != Scope.SYSTEM:
+                self.fields[f"{scope}_databases"] = forms.IntegerField(
+                    min_value=1, required=False, label=f"{word}: databases at most"
+                )
+                self.fields[f"{scope}_gb"] = forms.IntegerField(
+                    min_value=1, required=False, label=f"{word}: GB at most"
+                )
+            self.fields[f"{scope}_roles"] = forms.MultipleChoiceField(
+                choices=known, label=f"{word}: signed by", widget=forms.SelectMultiple(attrs={"size": 4})
+            )
+        for field in self.fields.values():
+            if "class" not in field.widget.attrs:
+                dress(field.widget)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """As `approval_policy_propose` takes them."""
+        data = self.cleaned_data
+        found: list[dict[str, Any]] = [{"scope": Scope.TEST, "databases": None, "bytes": None, "roles": []}]
+        for scope in SIGNED_SCOPES:
+            size = data.get(f"{scope}_gb")
+            found.append(
+                {
+                    "scope": scope,
+                    "databases": data.get(f"{scope}_databases"),
+                    "bytes": size * GB if size else None,
+                    "roles": data[f"{scope}_roles"],
+                }
+            )
+        return found
+
+
+def initial_of_approval_policy(rows: Any, approval_hours: int, execution_hours: int) -> dict[str, Any]:
+    """From the rows of a policy (restores.selectors.approvals.rows_of)."""
+    values: dict[str, Any] = {"approval_hours": approval_hours, "execution_hours": execution_hours}
+    for row in rows:
+        values[f"{row.scope}_databases"] = row.databases
+        values[f"{row.scope}_gb"] = row.size_bytes // GB if row.size_bytes else None
+        values[f"{row.scope}_roles"] = list(row.roles)
+    return values

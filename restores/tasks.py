@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dataprotect.ops.context import JobContext
+from restores.services.approval_notice import approvals_remind
 from restores.services.break_glass import reviews_remind
 from restores.services.clone import clone_drop_run, clone_run, clone_sweep
 from restores.services.request_cancel import restores_expire
@@ -43,9 +44,14 @@ def run_rollback_points(context: JobContext) -> dict[str, int]:
 
 
 def tend_restores() -> dict[str, int]:
-    """By the clock, once a minute: what lapsed, what is kept too long, what was not reviewed."""
+    """By the clock, once a minute: what lapsed, what is kept too long, what was not signed or reviewed."""
     points_expire_start()
-    return {"settled": runs_settle(), "expired": restores_expire(), "reviews_overdue": reviews_remind()}
+    return {
+        "settled": runs_settle(),
+        "expired": restores_expire(),
+        "reminded": approvals_remind(),
+        "reviews_overdue": reviews_remind(),
+    }
 
 
 def run_table_compare(context: JobContext, *, request_pk: int) -> dict[str, Any]:
