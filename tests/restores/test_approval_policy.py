@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 
 from catalog import roles
 from dataprotect.core import clock
@@ -15,6 +16,7 @@ from restores.models import ApprovalPolicy
 from restores.selectors.approvals import policy_active, rows_of
 from restores.services.approval_policy_decide import approval_policy_reject, approval_policy_sign
 from restores.services.approval_policy_propose import approval_policy_propose
+from tests.people import prove
 
 pytestmark = pytest.mark.django_db
 Person = Callable[..., User]
@@ -85,3 +87,25 @@ def test_what_makes_no_sense_is_refused_in_words(person: Person) -> None:
     bounded[3]["databases"] = 9
     refused("input.rows", lambda: propose(lead, bounded))
     refused("input.approval_hours", lambda: propose(lead, hours=0))
+
+
+def test_on_the_page_a_lead_proposes_and_another_one_signs(person: Person, settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT = False
+    lead, vp = person("lead", roles.DBA_LEAD), person("vp", roles.VP_ENGINEERING)
+    sent = {
+        "reason": "Smaller steps.", "approval_hours": 8, "execution_hours": 2, "database_databases": 1,
+        "database_gb": 100, "database_roles": [roles.DBA], "databases_databases": 2, "databases_gb": 500,
+        "databases_roles": [roles.SENIOR_DBA], "system_roles": [roles.VP_ENGINEERING, roles.DBA_LEAD],
+    }  # fmt: skip
+    page = prove(Client(), lead)
+    assert page.post("/restores/policy/", sent).status_code == 302
+    made = ApprovalPolicy.objects.get(state="proposed")
+    assert rows_of(made)[1].size_bytes == 100 * 10**9 and rows_of(made)[3].databases is None
+    shown = prove(Client(), vp).get("/restores/policy/").content.decode()
+    assert "Sign it as VP Engineering" in shown and made.rows_hash in shown
+    other = prove(Client(), vp)
+    signed = {"rows_hash": made.rows_hash, "role": roles.VP_ENGINEERING}
+    assert other.post(f"/restores/policy/{made.version}/sign/", signed).status_code == 302
+    assert made.approvals.count() == 1
+    wrong = prove(Client(), lead).post("/restores/policy/", sent | {"system_roles": ["nobody"]})
+    assert wrong.status_code == 200 and "Select a valid choice" in wrong.content.decode()
