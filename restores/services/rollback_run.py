@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,13 +12,15 @@ from django.db import transaction
 
 from catalog.services.access import Actor, came_by_token, require
 from dataprotect.core import clock, steps
-from dataprotect.core.errors import ForeseenError, InvalidInput
+from dataprotect.core.errors import Cancelled, ForeseenError, InvalidInput
+from dataprotect.core.progress import Reporter
 from dataprotect.engine import full_system, replace, table_rescue
 from dataprotect.engine.model import Check, as_plain
 from dataprotect.engine.replace_model import Origin
 from dataprotect.ops import queue
 from dataprotect.ops.context import JobContext
 from dataprotect.ops.models import Job
+from dataprotect.ops.services.alert_raise import alert_raise
 from dataprotect.ops.services.audit import audit_record
 from dataprotect.ops.step_up import require_fresh
 from restores.models import RestoreRequest, RollbackPoint
@@ -119,9 +122,12 @@ def point_use(
     steps.reached("rollback.begun")
     began = time.monotonic()
     try:
-        checks = _put_back(context, request, point)
-    except (ForeseenError, OSError):
+        checks = _put_back(_Uncancelled(context) if automatic else context, request, point)
+    except Exception as error:
         point_move(context, point, RollbackState.FAILED)
+        why = error.message if isinstance(error, ForeseenError) else type(error).__name__
+        name = point.database or target_of_server(request).name
+        rollback_failed(request, f"{name}: {why} It can be tried again.")
         raise
     steps.reached("rollback.put_back")
     seconds = time.monotonic() - began
@@ -134,16 +140,16 @@ def point_use(
     return seconds
 
 
-def _put_back(context: JobContext, request: RestoreRequest, point: RollbackPoint) -> list[Check]:
+def _put_back(reporter: Reporter, request: RestoreRequest, point: RollbackPoint) -> list[Check]:
     if point.kind == RollbackKind.TABLE_UNDO:
-        result = table_rescue.undo(undo_request(request), context)
+        result = table_rescue.undo(undo_request(request), reporter)
         state = table_rescue.standing(rescue_target(request), request.restore_id).state
         return _require_back([*result.checks, Check("undo recorded", state == "undone", "undone", state)])
     if point.kind == RollbackKind.KEPT_DIRECTORY:
         return _put_back_system(request, point)
     wanted, origin = replace_request(request, point.database), Origin(**point.facts["origin"])
     if replace.standing(wanted, origin).place == "swapped":
-        replace.swap_back(wanted, origin, swap_options(request), context)
+        replace.swap_back(wanted, origin, swap_options(request), reporter)
     where = replace.standing(wanted, origin)
     back = where.place in ("rolled back", "untouched", "staged", "loading")
     checks = _require_back([Check("old database in use", back, "rolled back", where.because)])
@@ -158,6 +164,29 @@ def _put_back_system(request: RestoreRequest, point: RollbackPoint) -> list[Chec
     where = full_system.standing(wanted, origin)
     back = Check("old data directory in use", where.place == "taken back", "taken back", where.because)
     return [*_require_back([back]), *found]
+
+
+class _Uncancelled:
+    """What undoes itself is no longer cancelled halfway: that would leave in use what does not serve."""
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        self.phase = context.phase
+        self.advance = context.advance
+        self.note = context.note
+
+    def checkpoint(self) -> None:
+        with contextlib.suppress(Cancelled):
+            self._context.checkpoint()
+
+
+def rollback_failed(request: RestoreRequest, detail: str) -> None:
+    """The alert of a rollback that did not come to its end."""
+    alert_raise(
+        rule="restore_failed", severity="critical", subject=request.subject,
+        title=f"Rolling the restore {request.restore_id} back did not succeed.",
+        detail=detail, link=f"/restores/{request.restore_id}/",
+    )  # fmt: skip
 
 
 def _require_back(checks: list[Check]) -> list[Check]:

@@ -60,6 +60,7 @@ def _stopped(work: Work, step: RestoreStep, error: ForeseenError) -> None:
     words = _put_right(work, error)[1]
     if error.code == _CANCELLED:
         _discard_staged(work)
+        run_clone.drop(work)
     else:
         stop_latch()  # a stop that ended a restore outlives its file
     end_write(work.context, work.request, work.run, RestoreState.STOPPED, words)

@@ -82,10 +82,10 @@ def _system_left(request: RestoreRequest, point: RollbackPoint, name: str) -> st
 
 
 def _of(name: str, point: RollbackPoint | None, scope: str) -> str:
+    if point is not None and (point.state == RollbackState.USED or point.used_at is not None):
+        return f"{name} was rolled back and is as it was before"
     if point is None or point.state == RollbackState.GONE:
         return f"{name} was not touched"
-    if point.state == RollbackState.USED:
-        return f"{name} was rolled back and is as it was before"
     if point.state == RollbackState.READY:
         until = clock.iso(point.keep_until) if point.keep_until else "its deadline"
         what = (

@@ -7,6 +7,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from dataprotect.ops.models import Job
 from restores.models import RestoreRequest, RestoreRun, RollbackPoint
 from restores.services.request_start import restore_start
 from restores.services.restore_account import restore_settings_set
+from restores.services.rollback_run import rollback_start
 from restores.services.run_settle import runs_settle
 from restores.services.smoke_test import smoke_test_add
 from tests.ops.conftest import ROOT, worker_environment
@@ -65,8 +67,8 @@ def damaged(scene: Scene) -> Scene:
     return scene
 
 
-def queued(scene: Scene, attempts: int) -> tuple[RestoreRequest, Job]:
-    row = scene.sign(scene.submitted("database", SHOP))
+def queued(scene: Scene, attempts: int, scope: str = "database", **more: Any) -> tuple[RestoreRequest, Job]:
+    row = scene.sign(scene.submitted(scope, SHOP, **more))
     job = restore_start(actor=scene.people["anna"], request=row, fresh_at=clock.now())
     Job.objects.filter(pk=job.pk).update(max_attempts=attempts)
     return row, job
@@ -93,6 +95,28 @@ def test_each_worker_dies_one_step_further(damaged: Scene, worker: Worker) -> No
     assert set(run.steps.values_list("state", flat=True)) <= {"done", "skipped"}
     assert RollbackPoint.objects.get().state == "ready"
     assert [name.partition("__")[2][:6] for name in damaged.beside()] == ["before"]
+    taken_back_by_hand(damaged, row, worker)
+
+
+def taken_back_by_hand(scene: Scene, row: RestoreRequest, worker: Worker) -> None:
+    """Its workers die too. The last one may not even be tried again: the clock sees what became of it."""
+    for attempts, fatal in (
+        (100, [("rollback.begun", WHOLE), ("replace.before_commit", WHOLE)]),
+        (1, [("replace.swapped", OLD)]),
+    ):
+        job = rollback_start(actor=scene.people["anna"], request=row, reason="A test", fresh_at=clock.now())
+        Job.objects.filter(pk=job.pk).update(max_attempts=attempts)
+        for step, wanted in fatal:
+            assert worker(job, step) == "killed", step
+            assert total(scene) == wanted
+        assert runs_settle() == 0, "another worker may still take it"
+        Job.objects.filter(pk=job.pk).update(max_attempts=1)
+        lease.release_dead()
+        assert (sweeper.end_abandoned(), runs_settle(), runs_settle()) == (1, 1, 0)
+        row.refresh_from_db()
+        point = RollbackPoint.objects.get()
+        rolled = total(scene) == OLD
+        assert (row.state, point.state) == (("rolled_back", "used") if rolled else ("completed", "failed"))
 
 
 def test_workers_die_while_they_take_it_back(damaged: Scene, worker: Worker) -> None:
@@ -120,6 +144,22 @@ def test_workers_die_while_they_take_it_back(damaged: Scene, worker: Worker) -> 
     point = RollbackPoint.objects.get()
     assert (point.state, point.automatic) == ("used", True)
     assert "shop was rolled back and is as it was before" in row.ended_reason
+
+
+def test_workers_of_a_table_rescue_die(scene: Scene, worker: Worker) -> None:
+    scene.rows("DELETE FROM orders WHERE id <= 400 RETURNING id")
+    row, job = queued(scene, 100, "table", tables=[("public", "orders")], table_mode="merge")
+    for step, there in (
+        ("table_rescue.before_commit", 100),
+        ("table_rescue.after_commit", 500),
+        ("restore.rescue.recorded", 500),
+    ):
+        assert worker(job, step) == "killed", step
+        assert scene.rows("SELECT count(*) FROM orders") == [(there,)], step
+    assert worker(job) == "ended"
+    row.refresh_from_db()
+    assert (row.state, RollbackPoint.objects.get().state) == ("completed", "ready"), row.ended_reason
+    assert scene.rows("SELECT count(*) FROM orders") == [(500,)]
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,7 @@ def test_low_disk_rolls_it_back_and_makes_room(damaged: Scene, at: At) -> None:
     assert total(damaged) == OLD
     assert damaged.beside() == set(), "the restored copy takes no room any more"
     assert RollbackPoint.objects.get().state == "gone"
+    assert "shop was rolled back" in row.ended_reason
 
 
 def too_late(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,61 @@
+"""After a restore the log is stored again, or the restore says that it is not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from catalog.models import LogCollector
+from catalog.services.log_streaming_set import log_streaming_set
+from restores.services import run_logs
+from tests.catalog.collecting import QUICK
+from tests.ops.conftest import ROOT, wait_for, worker_environment
+from tests.restores import scene as scenes
+from tests.restores.scene import ACTOR, SHOP
+from tests.servers.postgresql import PostgresServer
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+
+
+@contextmanager
+def collector(out: Path) -> Iterator[None]:
+    """A running `collect_logs` on the database of this test run."""
+    environment = worker_environment(DJANGO_SETTINGS_MODULE="dataprotect.settings", **QUICK)
+    with out.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "collect_logs"], cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait(timeout=30)
+
+
+def test_streaming_is_proved_after_a_restore(
+    make_postgres: Callable[..., PostgresServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = make_postgres()
+    scenes.fresh(server, SHOP)
+    scene = scenes.protect(server, tmp_path / "cellar")
+    log_streaming_set(actor=ACTOR, instance=scene.instance, wanted=True)
+    monkeypatch.setattr(run_logs, "LONGEST", 1.0)
+    row, _, job = scene.run("database", SHOP)
+    assert (row.state, job.error_code) == ("failed", "restore.logs_not_stored"), job.error_message
+    assert "shop is the restored one and can be rolled back until" in row.ended_reason
+    monkeypatch.undo()
+    with collector(tmp_path / "collector.out"):
+        wait_for(
+            lambda: LogCollector.objects.filter(state="streaming").exists(),
+            "the collector streams",
+        )
+        row, run, job = scene.run("database", SHOP)
+    assert (row.state, job.state) == ("completed", "succeeded"), job.error_message
+    [logs] = run.steps.filter(kind="logs")
+    assert logs.state == "done" and logs.started_at is not None
+    assert logs.evidence["stored_until"] > logs.started_at.isoformat()
