@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from dataprotect.ops import lease
+from dataprotect.ops.models import Job
 from tests.catalog.conftest import (
     installation,
     make_instance,
@@ -14,11 +18,13 @@ from tests.catalog.conftest import (
     repository,
     warm_python,
 )
+from tests.ops.conftest import ROOT, worker_environment
 from tests.restores import scene as scenes
 from tests.restores.scene import LEDGER, SHOP, Scene
 from tests.servers.postgresql import PostgresServer
 
 __all__ = ["installation", "make_instance", "person", "repository", "warm_python"]
+Worker = Callable[..., str]
 
 
 @pytest.fixture
@@ -27,3 +33,23 @@ def scene(transactional_db: None, postgres15: PostgresServer, tmp_path: Path) ->
     scenes.fresh(postgres15, SHOP, LEDGER)
     yield scenes.protect(postgres15, tmp_path / "cellar")
     scenes.fresh(postgres15)
+
+
+@pytest.fixture
+def worker(transactional_db: None) -> Iterator[Worker]:
+    """`worker(job, "replace.swapped")`: a process takes the job and dies there."""
+    nursery = subprocess.Popen(
+        [sys.executable, "-m", "tests.restores.dying_workers"], cwd=ROOT, text=True,
+        env=worker_environment(DJANGO_SETTINGS_MODULE="dataprotect.settings"),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert nursery.stdin is not None and nursery.stdout is not None
+
+    def one(job: Job, step: str = "") -> str:
+        lease.release_dead()
+        print(f"{job.pk} {step}".strip(), file=nursery.stdin, flush=True)
+        return nursery.stdout.readline().strip()  # type: ignore[union-attr]
+
+    yield one
+    nursery.stdin.close()
+    nursery.wait(timeout=60)

@@ -6,20 +6,38 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from dataprotect.core import clock, steps
 from dataprotect.core.errors import Cancelled
 from dataprotect.ops import queue
-from restores.models import RollbackPoint
+from dataprotect.ops.models import Job
+from dataprotect.ops.services.stop import stop_lift, stop_raise
+from restores.models import RestoreRequest, RollbackPoint
+from restores.services.request_start import restore_start
 from restores.services.rollback_expire import rollback_points_expire
 from restores.services.rollback_run import rollback_start
+from restores.services.run_settle import runs_settle
 from restores.services.smoke_test import smoke_test_add
 from tests.restores import scene as scenes
+from tests.restores.conftest import Worker
 from tests.restores.scene import ACTOR, LEDGER, SHOP, Scene
 from tests.servers.postgresql import PostgresServer, unprivileged_user
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.django_db(transaction=True), pytest.mark.timeout(600), pytest.mark.slow,
+]  # fmt: skip
+WHOLE = sum(range(1, 501))
+BEFORE = [
+    "restore.clone_check.recorded", "full_system.restoring", "restore.copied", "full_system.restored",
+    "restore.restore_files.recorded", "full_system.before_stop",
+]  # fmt: skip
+BETWEEN = [
+    "full_system.stopped", "restore.stop_server.recorded", "full_system.planned", "full_system.moved.1",
+    "full_system.moved.2", "restore.exchange.recorded", "full_system.before_start",
+]  # fmt: skip
+AFTER = ["restore.start_server.recorded", "restore.system_check.recorded", "restore.watch.recorded"]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +71,7 @@ def test_a_server_is_restored_and_taken_back(whole: Scene) -> None:
     whole.rows("UPDATE orders SET amount = 0 RETURNING id")
     row, run, job = whole.run("system")
     assert (row.state, job.state) == ("completed", "succeeded"), job.error_message
-    assert whole.rows("SELECT sum(amount) FROM orders") == [(sum(range(1, 501)),)]
+    assert whole.rows("SELECT sum(amount) FROM orders") == [(WHOLE,)]
     assert "verified by" in run.message and run.rto_parts["swap"] > 0
     point = RollbackPoint.objects.get()
     assert (point.kind, point.state) == ("kept_directory", "ready")
@@ -124,3 +142,52 @@ def test_what_is_kept_goes_when_its_time_is_over(whole: Scene) -> None:
     assert rollback_points_expire(Context()) == 1
     assert RollbackPoint.objects.get().state == "gone"
     assert beside(whole) == set()
+
+
+def test_each_worker_dies_one_step_further(whole: Scene, worker: Worker) -> None:
+    """kill -9: the data is the old or the restored, or nothing runs and the next worker finishes it."""
+    whole.rows("UPDATE orders SET amount = 0 RETURNING id")
+    row, job = queued(whole)
+    for running, fatal in ((0, BEFORE), (None, BETWEEN), (WHOLE, AFTER)):
+        for step in fatal:
+            assert worker(job, step) == "killed", f"{step}: {Job.objects.get(pk=job.pk).error_message}"
+            assert total(whole) == running, step
+    assert worker(job) == "ended"
+    row.refresh_from_db()
+    assert (row.state, total(whole)) == ("completed", WHOLE), row.ended_reason
+    assert RollbackPoint.objects.get().state == "ready"
+
+
+def test_a_stop_after_a_death_halfway_is_said_and_taken_back(whole: Scene, worker: Worker) -> None:
+    """No worker may go on while the stop is raised; who lifts it reads that the server is down."""
+    whole.rows("UPDATE orders SET amount = 0 RETURNING id")
+    row, job = queued(whole)
+    assert worker(job, "full_system.moved.1") == "killed"
+    stop_raise(actor=ACTOR, reason="A test")
+    assert worker(job) == "ended"
+    assert runs_settle() == 1
+    row.refresh_from_db()
+    assert row.state == "stopped"
+    assert "Its server is down. It can be rolled back until" in row.ended_reason, row.ended_reason
+    assert total(whole) is None
+    stop_lift(actor="system", root_cause="A test")
+    with queue.foreground():
+        back = rollback_start(actor=whole.people["anna"], request=row, reason="Down", fresh_at=clock.now())
+    back = queue.run_now(back)
+    assert back.state == "succeeded", back.error_message
+    assert total(whole) == 0
+
+
+def queued(scene: Scene) -> tuple[RestoreRequest, Job]:
+    row = scene.sign(scene.submitted("system"))
+    job = restore_start(actor=scene.people["anna"], request=row, fresh_at=clock.now())
+    Job.objects.filter(pk=job.pk).update(max_attempts=100)
+    return row, job
+
+
+def total(scene: Scene) -> int | None:
+    """By a client that comes anew; None when no server runs."""
+    try:
+        return int(scene.rows("SELECT sum(amount) FROM orders")[0][0])
+    except psycopg.OperationalError:
+        return None

@@ -4,9 +4,6 @@ open, and never unsaid; another worker goes on, or the clock says how it was lef
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,7 +17,7 @@ from restores.services.restore_account import restore_settings_set
 from restores.services.rollback_run import rollback_start
 from restores.services.run_settle import runs_settle
 from restores.services.smoke_test import smoke_test_add
-from tests.ops.conftest import ROOT, worker_environment
+from tests.restores.conftest import Worker
 from tests.restores.scene import ACTOR, SHOP, Scene
 
 pytestmark = [
@@ -38,27 +35,6 @@ AFTER = [
     "backup.before_row", "restore.base_backup.recorded", "restore.logs.recorded",
     "restore.drop_clone.recorded", "restore.deliver.recorded",
 ]  # fmt: skip
-Worker = Callable[..., str]
-
-
-@pytest.fixture
-def worker(transactional_db: None) -> Iterator[Worker]:
-    """`worker(job, "replace.swapped")`: a process takes the job and dies there."""
-    nursery = subprocess.Popen(
-        [sys.executable, "-m", "tests.restores.dying_workers"], cwd=ROOT, text=True,
-        env=worker_environment(DJANGO_SETTINGS_MODULE="dataprotect.settings"),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert nursery.stdin is not None and nursery.stdout is not None
-
-    def one(job: Job, step: str = "") -> str:
-        lease.release_dead()
-        print(f"{job.pk} {step}".strip(), file=nursery.stdin, flush=True)
-        return nursery.stdout.readline().strip()  # type: ignore[union-attr]
-
-    yield one
-    nursery.stdin.close()
-    nursery.wait(timeout=60)
 
 
 @pytest.fixture
