@@ -8,8 +8,9 @@ from django.db.models import F
 
 from catalog.models import Instance, Verification
 from catalog.states import VerificationLevel
-from restores.models import RestoreStep
-from restores.states import StepState
+from restores.models import RestoreStep, RollbackPoint
+from restores.services.restore_account import restore_settings
+from restores.states import RollbackKind, StepState
 
 GUESSED_CLONE, GUESSED_LOAD = 50e6, 10e6
 """Bytes a second where nothing was measured: what a slow disk does."""
@@ -54,6 +55,26 @@ def step_seconds(kind: str, *, size: int, whole: int, found: Rates, watch_second
     if kind in ("load", "rescue", "compare", "validate"):
         return 2.0 + size / found.load
     return 5.0
+
+
+_GUESSED_BACK = {
+    RollbackKind.RENAMED_DATABASE: 5.0,
+    RollbackKind.TABLE_UNDO: 60.0,
+    RollbackKind.KEPT_DIRECTORY: 120.0,
+}
+
+
+def rollback_seconds(kind: RollbackKind, target: Instance) -> tuple[float, str]:
+    """How long rolling back will take there, and where that comes from: the slowest one that was measured."""
+    points = RollbackPoint.objects.filter(
+        kind=kind, run__request__target_instance=target, measured_seconds__isnull=False
+    )
+    newest = points.order_by("-used_at").values_list("measured_seconds", flat=True)[:_RECENT]
+    measured = [seconds for seconds in newest if seconds is not None]
+    if measured:
+        return max(measured), f"Measured: the slowest of {len(measured)} on {target.name}."
+    drain = restore_settings(target).drain_seconds if kind == RollbackKind.RENAMED_DATABASE else 0
+    return _GUESSED_BACK[kind] + drain, f"A guess: none was measured on {target.name} yet."
 
 
 def _cloning(instance: Instance) -> list[float]:

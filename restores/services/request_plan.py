@@ -18,7 +18,7 @@ from dataprotect.ops.operating_profile import Demand, OperatingProfile, Safeguar
 from dataprotect.ops.selectors import operating_profile
 from restores.models import ApprovalPolicy, RestoreRequest, RestoreSettings
 from restores.selectors.approvals import PolicyRow, others_who_fill, policy_active, row_for, rows_of
-from restores.services.estimate import Rates, rates, step_seconds
+from restores.services.estimate import Rates, rates, rollback_seconds, step_seconds
 from restores.services.request_draft import target_of
 from restores.states import RollbackKind, Scope, TableMode
 
@@ -218,11 +218,12 @@ def fresh_backup_needed(instance: Instance, now: datetime) -> bool:
 
 
 def _rollback(request: RestoreRequest) -> dict[str, Any]:
-    kind, because = _ROLLBACK.get(Scope(request.scope), ("", "A clone needs none."))
-    seconds = {RollbackKind.RENAMED_DATABASE: 15.0, RollbackKind.KEPT_DIRECTORY: 120.0}.get(kind)  # type: ignore[call-overload]
-    if kind == RollbackKind.TABLE_UNDO:
-        seconds = 60.0
-    return {"kind": str(kind), "expected_seconds": seconds, "because": because}
+    if request.target_instance is None:
+        return {"kind": "", "expected_seconds": None, "because": "A clone needs none."}
+    kind, because = _ROLLBACK[Scope(request.scope)]
+    seconds, known = rollback_seconds(kind, request.target_instance)
+    seconds *= max(1, len(request.databases))
+    return {"kind": str(kind), "expected_seconds": round(seconds, 1), "because": f"{because} {known}"}
 
 
 def _approval(

@@ -117,7 +117,7 @@ def _take_back(work: Work, step: RestoreStep, error: ForeseenError) -> bool:
     if step.kind not in _TAKEN_BACK:
         return False
     points = work.run.rollback_points.filter(database=step.database)
-    if points.filter(state=RollbackState.USED).exists():
+    if points.filter(used_at__isnull=False).exists():
         return True
     point = points.filter(state__in=_STANDING).first()
     if point is None:

@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 
+from catalog.models import Tier
 from dataprotect.core import clock
 from dataprotect.ops import lease, sweeper
 from dataprotect.ops.models import Job
 from restores.models import RestoreRequest, RestoreRun, RollbackPoint
+from restores.services.request_plan import fresh_backup_needed
 from restores.services.request_start import restore_start
 from restores.services.restore_account import restore_settings_set
 from restores.services.rollback_run import rollback_start
 from restores.services.run_settle import runs_settle
 from restores.services.smoke_test import smoke_test_add
+from tests.ops.conftest import wait_for
 from tests.restores.conftest import Worker
 from tests.restores.scene import ACTOR, SHOP, Scene
 
@@ -25,7 +28,8 @@ pytestmark = [
 ]  # fmt: skip
 WHOLE, OLD = sum(range(1, 501)), 0
 BEFORE = [
-    "job.claimed", "restore.copied", "restore.clone.recorded", "restore.clone_check.recorded",
+    "job.claimed", "backup.begun", "backup.before_row", "restore.fresh_backup.recorded",
+    "restore.copied", "restore.clone.recorded", "restore.clone_check.recorded",
     "replace.before_load", "replace.dumped", "replace.staged_created", "replace.restored", "replace.analyzed",
     "replace.staged_complete", "restore.load.recorded", "restore.validate.recorded", "replace.before_swap",
     "replace.old_aside", "replace.before_commit",
@@ -56,6 +60,9 @@ def total(scene: Scene) -> int:
 
 
 def test_each_worker_dies_one_step_further(damaged: Scene, worker: Worker) -> None:
+    Tier.objects.update(rpo_seconds=1)  # so that a fresh backup is a step of it
+    damaged.instance.tier.refresh_from_db()
+    wait_for(lambda: fresh_backup_needed(damaged.instance, clock.now()), "the backup is a second old")
     row, job = queued(damaged, 100)
     for wanted, fatal in ((OLD, BEFORE), (WHOLE, AFTER)):
         for step in fatal:

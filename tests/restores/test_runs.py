@@ -39,6 +39,7 @@ def test_a_database_is_replaced_and_put_back(scene: Scene, monkeypatch: pytest.M
     monkeypatch.setattr(steps, "hook", seen.add)
     scene.rows("UPDATE orders SET amount = 0 RETURNING id")
     row, run, job = scene.run("database", SHOP)
+    assert "A guess" in row.plan["rollback"]["because"]
     assert (row.state, job.state) == ("completed", "succeeded"), job.error_message
     assert scene.rows("SELECT sum(amount) FROM orders") == [(sum(range(1, 501)),)]
     assert list(run.steps.values_list("kind", "state").order_by("position"))[-1] == ("deliver", "done")
@@ -50,6 +51,9 @@ def test_a_database_is_replaced_and_put_back(scene: Scene, monkeypatch: pytest.M
         )
     assert queue.run_now(back).state == "succeeded"
     assert scene.rows("SELECT sum(amount) FROM orders") == [(0,)]
+    following = scene.submitted("database", SHOP).plan["rollback"]
+    assert "Measured: the slowest of 1 on orders-db" in following["because"]
+    assert following["expected_seconds"] == round(RollbackPoint.objects.get().measured_seconds, 1)
 
 
 def test_a_test_restore_touches_no_server(scene: Scene) -> None:
