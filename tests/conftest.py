@@ -7,6 +7,7 @@
 | `postgres` | the test runs on both of them |
 | `make_postgres` | a server of your own, to break: `make_postgres(version=17, checksums=False)` |
 | `redis_url` | one running Redis per test run |
+| `warm_python` | runs commands in processes of their own that need not import the libraries first |
 | `home` | a fresh DATAPROTECT_HOME, in the environment and so in every child process |
 """
 
@@ -23,6 +24,7 @@ from tests.database import empties_the_database, keep, put_back
 from tests.isolation import OutsideWorld, SocketGuard
 from tests.servers.postgresql import DEBIAN_15, PostgresServer, binaries_17
 from tests.servers.redis import RedisServer
+from tests.warm import WarmPython
 
 pytest_plugins = ["tests.audit_flush"]
 MakePostgres = Callable[..., PostgresServer]
@@ -141,6 +143,13 @@ def redis_url(workdir: Path) -> Iterator[str]:
         yield server.url
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def warm_python() -> Iterator[WarmPython]:
+    warm = WarmPython()
+    yield warm
+    warm.close()
 
 
 @pytest.fixture

@@ -56,6 +56,11 @@ def test_it_ends_as_a_fresh_one_ends(warm: WarmPython, program: str) -> None:
     assert ours == fresh
 
 
+def test_a_module_by_name(warm: WarmPython) -> None:
+    ours, fresh = both(warm, "-m", "json.tool", "--compact", stdin='{"a": 1}')
+    assert ours == fresh == (0, '{"a":1}\n', "")
+
+
 def test_a_traceback_goes_to_standard_error(warm: WarmPython) -> None:
     (code, out, err), fresh = both(warm, "-c", "1 / 0")
     assert (code, out) == fresh[:2] == (1, "")

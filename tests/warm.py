@@ -49,7 +49,7 @@ class WarmPython:
     def run(
         self, argv: Sequence[str], *, env: Mapping[str, str], stdin: str, timeout: float
     ) -> subprocess.CompletedProcess[str]:
-        """`argv` begins with a script's path or with `-c` and a program. The folder is the checkout.
+        """`argv` begins with a script, `-c` and a program, or `-m` and a module. The folder is the checkout.
 
         While another thread's command runs, a fresh process is started: the two have to be able to meet.
         """
@@ -154,6 +154,9 @@ def _run(argv: list[str], env: dict[str, str]) -> None:
     if argv[0] == "-c":
         sys.argv = ["-c", *argv[2:]]
         exec(compile(argv[1], "<string>", "exec"), {"__name__": "__main__"})
+    elif argv[0] == "-m":
+        sys.argv = list(argv[1:])
+        runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
     else:
         sys.argv = list(argv)
         runpy.run_path(argv[0], run_name="__main__")

@@ -16,13 +16,6 @@ from tests.people import with_role
 from tests.warm import WarmPython
 
 
-@pytest.fixture(scope="session")
-def warm_python() -> Iterator[WarmPython]:
-    warm = WarmPython()
-    yield warm
-    warm.close()
-
-
 @pytest.fixture
 def installation(
     home: Path, postgres_binaries: Callable[[int], Path], migrated_database: Path, warm_python: WarmPython

@@ -16,14 +16,13 @@ from tests.catalog.conftest import (
     make_instance,
     person,
     repository,
-    warm_python,
 )
 from tests.ops.conftest import ROOT, worker_environment
 from tests.restores import scene as scenes
 from tests.restores.scene import LEDGER, SHOP, Scene
 from tests.servers.postgresql import PostgresServer
 
-__all__ = ["installation", "make_instance", "person", "repository", "warm_python"]
+__all__ = ["installation", "make_instance", "person", "repository"]
 Worker = Callable[..., str]
 
 

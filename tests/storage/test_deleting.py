@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -26,8 +25,8 @@ from tests.storage.trees import (
     root_of,
     store,
 )
+from tests.warm import WarmPython
 
-ROOT = Path(__file__).parents[2]
 FILES = {f"file{number}": os.urandom(3000) for number in range(3)}
 FOLDER = f"{INSTANCE}/backups/doomed/"
 
@@ -80,9 +79,8 @@ def store_in_packs(repository: Repository, backup_id: str) -> None:
         writer.finish()
 
 
-def run_child(folder: Path, fatal: int) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-c", CHILD, str(folder), str(fatal)]
-    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+def run_child(warm: WarmPython, folder: Path, fatal: int) -> subprocess.CompletedProcess[str]:
+    return warm.run(["-c", CHILD, str(folder), str(fatal)], env=os.environ, stdin="", timeout=60)
 
 
 def test_everything_of_it_goes_and_nothing_else(tmp_path):
@@ -105,14 +103,14 @@ def test_the_reading_door_deletes_nothing(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_kill_at_every_step(tmp_path):
+def test_kill_at_every_step(tmp_path, warm_python):
     prepare(tmp_path / "count")
-    all_steps = run_child(tmp_path / "count", -1).stdout.split()
+    all_steps = run_child(warm_python, tmp_path / "count", -1).stdout.split()
     last = all_steps.index("deletion.before_seal")
     assert len(all_steps) > 15 and 0 < last < len(all_steps) - 5
     for fatal, step in enumerate(all_steps):
         without = prepare(tmp_path / f"at-{fatal}")
-        assert run_child(tmp_path / f"at-{fatal}", fatal).returncode == -signal.SIGKILL
+        assert run_child(warm_python, tmp_path / f"at-{fatal}", fatal).returncode == -signal.SIGKILL
         repository = open_repository(tmp_path / f"at-{fatal}", write=True)
         assert_whole_or_gone(repository, step, sealed=fatal <= last)
         assert [seal.backup_id for seal in repository.seals()][-1] == "kept"
@@ -140,12 +138,12 @@ def assert_whole_or_gone(repository: Repository, step: str, *, sealed: bool) -> 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_sweep_after_a_kill_leaves_nothing_of_what_lost_its_seal(tmp_path):
+def test_a_sweep_after_a_kill_leaves_nothing_of_what_lost_its_seal(tmp_path, warm_python):
     prepare(tmp_path / "count")
-    all_steps = run_child(tmp_path / "count", -1).stdout.split()
+    all_steps = run_child(warm_python, tmp_path / "count", -1).stdout.split()
     for fatal in range(all_steps.index("deletion.before_seal") + 1, len(all_steps), 3):
         without = prepare(tmp_path / f"at-{fatal}")
-        run_child(tmp_path / f"at-{fatal}", fatal)
+        run_child(warm_python, tmp_path / f"at-{fatal}", fatal)
         repository = open_repository(tmp_path / f"at-{fatal}", write=True)
         repository.sweep(INSTANCE)
         assert names(repository) == without, all_steps[fatal]

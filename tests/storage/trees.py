@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 
 from dataprotect.storage.backends import local_path
 from dataprotect.storage.keys.local import LocalKeyring
@@ -14,6 +15,9 @@ from dataprotect.storage.repository import BackupWriter, ChunkTask, Entry, FileE
 
 INSTANCE = "3f0c9a"
 SYSTEM = "7301234567890123456"
+SMALL_FILES = {
+    f"file{number}": bytes([number]) * 200 + Random(number).randbytes(1500) for number in range(4)
+}  # fmt: skip
 
 
 def make_repository(folder: Path) -> Repository:

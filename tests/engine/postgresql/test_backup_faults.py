@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,9 +20,9 @@ from dataprotect.engine.backup import take_backup
 from dataprotect.engine.model import Reader
 from tests.engine.postgresql.conftest import INSTANCE, Bench
 from tests.servers.postgresql import PostgresServer
+from tests.warm import WarmPython
 
 _TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
-PROJECT = Path(__file__).parents[3]
 OnStep = Callable[[str, Callable[[], None]], None]
 
 
@@ -43,22 +42,22 @@ def nothing_is_left_on(server: PostgresServer) -> None:
         time.sleep(0.1)
 
 
-def run_child(bench: Bench, server: PostgresServer, reader: Reader, backup_id: str, *step: str):
-    return subprocess.run(
-        [
-            sys.executable, "-m", "tests.engine.postgresql.killed_backup", str(bench.folder / "repository"),
-            str(bench.keys / "keys.json"), str(bench.spool), str(server.port), reader, backup_id, *step,
-        ],
-        cwd=PROJECT, input=server.password + "\n", capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+def run_child(
+    warm: WarmPython, bench: Bench, server: PostgresServer, reader: Reader, backup_id: str, *step: str
+) -> subprocess.CompletedProcess[str]:
+    words = [
+        "-m", "tests.engine.postgresql.killed_backup", str(bench.folder / "repository"),
+        str(bench.keys / "keys.json"), str(bench.spool), str(server.port), reader, backup_id, *step,
+    ]  # fmt: skip
+    return warm.run(words, env=os.environ, stdin=server.password + "\n", timeout=120)
 
 
 @pytest.mark.slow
-def test_killed_at_every_step(make_postgres, bench: Bench, reader: Reader) -> None:
+def test_killed_at_every_step(make_postgres, bench: Bench, reader: Reader, warm_python: WarmPython) -> None:
     server: PostgresServer = make_postgres()
     with server.connect() as connection:
         connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 1000) i")
-    dry = run_child(bench, server, reader, "dry-run")
+    dry = run_child(warm_python, bench, server, reader, "dry-run")
     assert dry.returncode == 0, dry.stderr
     steps = dry.stdout.split()
     assert {"backup.mode_started", "backup.data_read", "backup.mode_ended", "backup.before_seal"} <= set(
@@ -66,7 +65,7 @@ def test_killed_at_every_step(make_postgres, bench: Bench, reader: Reader) -> No
     )
     sealed = ["dry-run"]
     for number, step in enumerate(steps):
-        killed = run_child(bench, server, reader, f"killed-{number}", step)
+        killed = run_child(warm_python, bench, server, reader, f"killed-{number}", step)
         assert killed.returncode == -signal.SIGKILL, f"{step}: {killed.stderr}"
         # Once the seal is there, the backup is whole, whoever dies next.
         if steps.index("backup.after_seal") <= number:

@@ -20,6 +20,7 @@ from tests.engine.postgresql.conftest import INSTANCE, Bench
 from tests.engine.postgresql.test_backup_content import check_pages
 from tests.engine.postgresql.test_backup_faults import nothing_is_left_on, run_child
 from tests.servers.postgresql import PostgresServer
+from tests.warm import WarmPython
 
 
 def take(
@@ -161,12 +162,14 @@ def test_two_timelines_of_one_number(busy: BusyServer, bench: Bench) -> None:
 
 
 @pytest.mark.slow
-def test_killed_at_every_step_of_an_incremental(make_postgres, bench: Bench, reader: Reader) -> None:
+def test_killed_at_every_step_of_an_incremental(
+    make_postgres, bench: Bench, reader: Reader, warm_python: WarmPython
+) -> None:
     server: PostgresServer = make_postgres()
     pgbench(server, "-i", "-q", "-s", "1")
     full = take(bench, server, reader)
     pgbench(server, "-n", "-t", "50")
-    dry = run_child(bench, server, reader, f"dry-run:{full.backup_id}")
+    dry = run_child(warm_python, bench, server, reader, f"dry-run:{full.backup_id}")
     assert dry.returncode == 0, dry.stderr
     steps = dry.stdout.split()
     assert {"backup.base_chosen", "backup.begun", "backup.data_read", "storage.pack.after_create"} <= set(
@@ -174,7 +177,7 @@ def test_killed_at_every_step_of_an_incremental(make_postgres, bench: Bench, rea
     )
     sealed = {full.backup_id, "dry-run"}
     for number, step in enumerate(steps):
-        killed = run_child(bench, server, reader, f"killed-{number}:{full.backup_id}", step)
+        killed = run_child(warm_python, bench, server, reader, f"killed-{number}:{full.backup_id}", step)
         assert killed.returncode == -signal.SIGKILL, f"{step}: {killed.stderr}"
         if steps.index("backup.after_seal") <= number:
             sealed.add(f"killed-{number}")
