@@ -28,6 +28,7 @@ urlpatterns = [
     path(f"{_ONE}/target/", wizard.target, name="restore_target"),
     path(f"{_ONE}/plan/", wizard.plan, name="restore_plan"),
     path(f"{_ONE}/compare/", wizard.compare, name="restore_compare"),
+    path(f"{_ONE}/choose/", wizard.choose, name="restore_choose"),
     path(f"{_ONE}/submit/", wizard.submit, name="restore_submit"),
     path(f"{_ONE}/approve/", decisions.approve, name="restore_approve"),
     path(f"{_ONE}/deny/", decisions.deny, name="restore_deny"),

@@ -79,7 +79,8 @@ def restore_edit(*, actor: Actor, request: RestoreRequest, wish: Wish) -> Restor
             approval_until=None, execute_until=None, data={"because": "It was edited."},
         )  # fmt: skip
     row.plan, row.plan_hash, row.planned_at, row.policy, row.typed_target = {}, "", None, None, ""
-    row.comparison_sealed, row.compared_at = "", None
+    if not _compares_the_same(wish_of(row), wish):
+        row.comparison_sealed, row.compared_at = "", None
     _write(row, wish)
     return row
 
@@ -88,6 +89,16 @@ def wish_of(row: RestoreRequest) -> Wish:
     """What the row says now, to be changed in part (`dataclasses.replace`)."""
     from_row = {each.name: getattr(row, each.name) for each in fields(Wish) if each.name != "recovery_target"}
     return Wish(**from_row | {"recovery_target": target_of(row)})
+
+
+def _compares_the_same(old: Wish, new: Wish) -> bool:
+    """Would the clone, and what it is held against, be the same ones?"""
+    return (old.backup, old.recovery_target, old.target_instance, list(old.databases)) == (
+        new.backup,
+        new.recovery_target,
+        new.target_instance,
+        list(new.databases),
+    ) and [list(each) for each in old.tables] == [list(each) for each in new.tables]
 
 
 def target_of(row: RestoreRequest) -> Target | None:
@@ -132,6 +143,8 @@ def check_wish(wish: Wish) -> None:
         raise InvalidInput("tables", "Expected tables for a table rescue, and only for one.")
     if wish.scope == Scope.TABLE and wish.table_mode not in TableMode.values:
         raise InvalidInput("table_mode", f"Expected one of {', '.join(TableMode.values)}.")
+    if wish.table_mode == TableMode.ROWS and not wish.options.get("rows"):
+        raise InvalidInput("rows", "Expected the rows to restore: compare the tables and choose them.")
     if len(wish.tables) > MOST_TABLES:
         raise InvalidInput("tables", f"Expected at most {MOST_TABLES} tables in one rescue.")
     if (wish.window_start is None) != (wish.window_end is None) or (

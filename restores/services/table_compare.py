@@ -7,13 +7,14 @@ from the instance, and gone when the request ends or is edited.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
 
 from catalog.services.access import Actor, require
 from dataprotect.core import clock
+from dataprotect.core.errors import InvalidInput
 from dataprotect.core.secrets import Secret
 from dataprotect.engine import table_rescue
 from dataprotect.engine.table_rescue_model import RowDifference, TableComparison
@@ -75,6 +76,27 @@ def comparison_of(request: RestoreRequest) -> list[dict[str, Any]]:
     opened = secrets.open_field(request, _FIELD)
     found: list[dict[str, Any]] = json.loads(opened.reveal()) if opened is not None else []
     return found
+
+
+def chosen_rows(request: RestoreRequest, places: Sequence[str]) -> dict[str, list[list[str]]]:
+    """Keys by table for `options["rows"]`, out of what was compared; a place is `table:row`, both counted.
+
+    Raises InvalidInput for a place that is not there, or for a row that only exists now.
+    """
+    found, chosen = comparison_of(request), dict[str, list[list[str]]]()
+    for place in places:
+        table, _, number = place.partition(":")
+        try:
+            each = found[int(table)]
+            row = each["rows"][int(number)]
+        except (ValueError, IndexError):
+            raise InvalidInput("rows", "Expected rows of the last comparison; compare again.") from None
+        if row["kind"] == "extra":
+            raise InvalidInput("rows", "Expected rows that were there at the instant.")
+        chosen.setdefault(each["name"], []).append(row["key"])
+    if not chosen:
+        raise InvalidInput("rows", "Expected at least one row.")
+    return chosen
 
 
 def _keep(context: JobContext, request: RestoreRequest, found: list[dict[str, Any]]) -> None:

@@ -22,8 +22,8 @@ from restores.services.request_draft import Wish, may_change, restore_draft, res
 from restores.services.request_plan import plan_freeze
 from restores.services.request_submit import restore_submit
 from restores.services.safeguards import name_to_type
-from restores.services.table_compare import compare_start, comparison_of
-from restores.states import Scope
+from restores.services.table_compare import chosen_rows, compare_start, comparison_of
+from restores.states import Scope, TableMode
 
 
 @form_page
@@ -114,6 +114,18 @@ def compare(request: Request, restore_id: str) -> HttpResponse:
     job = compare_start(actor=request.user, request=row)
     messages.success(request, "A clone is brought up and compared. Come back to the plan when it is done.")
     return redirect("job", key=job.pk)
+
+
+@action
+def choose(request: Request, restore_id: str) -> HttpResponse:
+    """Only the rows that were marked in the comparison are put back."""
+    row = _changeable(request, restore_id)
+    rows = chosen_rows(row, request.POST.getlist("row"))
+    wish = replace(wish_of(row), table_mode=TableMode.ROWS, options={**row.options, "rows": rows})
+    restore_edit(actor=request.user, request=row, wish=wish)
+    count = sum(len(keys) for keys in rows.values())
+    messages.success(request, f"{count} chosen: exactly these rows are put back.")
+    return redirect("restore_plan", restore_id=restore_id)
 
 
 @form_page

@@ -99,7 +99,17 @@ def restore_forms() -> dict[str, str]:
 
 
 def restore_actions() -> dict[str, str]:
-    verbs = ("approve", "deny", "start", "cancel", "compare", "roll_back", "break_glass", "review_glass")
+    verbs = (
+        "approve",
+        "deny",
+        "start",
+        "cancel",
+        "compare",
+        "choose",
+        "roll_back",
+        "break_glass",
+        "review_glass",
+    )
     return {f"restore_{verb}": reverse(f"restore_{verb}", args=[WAITING]) for verb in verbs} | {
         "smoke_test_remove": reverse("smoke_test_remove", args=[_smoke_test()])
     }

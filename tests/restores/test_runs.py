@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from catalog import roles
 from dataprotect.core import clock, steps
+from dataprotect.core.errors import InvalidInput
 from dataprotect.ops import queue
 from restores.models import RollbackPoint
+from restores.services.request_draft import restore_draft, restore_edit, wish_of
+from restores.services.request_submit import restore_submit
 from restores.services.rollback_run import rollback_start
+from restores.services.table_compare import chosen_rows, compare_start, comparison_of
 from tests.restores.scene import SHOP, Scene
 from tests.restores.test_killed_runs import AFTER, BEFORE
 
@@ -60,3 +67,31 @@ def test_a_test_restore_touches_no_server(scene: Scene) -> None:
     row, run, job = scene.run("test", target_instance=None)
     assert (row.state, job.state) == ("completed", "succeeded"), job.error_message
     assert run.clone is not None and run.clone.state == "ready"
+
+
+def test_only_the_rows_that_were_marked_are_put_back(scene: Scene) -> None:
+    scene.rows("DELETE FROM orders WHERE id <= 3 RETURNING id")
+    scene.rows("UPDATE orders SET amount = -1 WHERE id BETWEEN 4 AND 6 RETURNING id")
+    anna = scene.person("anna", roles.DBA)
+    wish = scene.wish("table", SHOP, tables=[("public", "orders")], table_mode="merge")
+    row = restore_draft(actor=anna, instance=scene.instance, wish=wish)
+    with queue.foreground():
+        job = queue.run_now(compare_start(actor=anna, request=row))
+    assert job.state == "succeeded" and job.result["public.orders missing"] == 3
+    row.refresh_from_db()
+    assert "amount" not in row.comparison_sealed, "rows are sealed"
+    [compared] = comparison_of(row)
+    kinds = [each["kind"] for each in compared["rows"]]
+    places = [f"0:{kinds.index('missing')}", f"0:{kinds.index('changed')}"]
+    for wrong in (["0:99"], ["x"], []):
+        with pytest.raises(InvalidInput):
+            chosen_rows(row, wrong)
+    wish = replace(wish_of(row), table_mode="rows", options={"rows": chosen_rows(row, places)})
+    row = restore_edit(actor=anna, request=row, wish=wish)
+    assert comparison_of(row), "the same clone and table: what was compared still holds"
+    row = scene.sign(restore_submit(actor=anna, request=row, typed_target=SHOP))
+    assert queue.run_now(scene.started(row)).state == "succeeded"
+    assert scene.rows("SELECT count(*) FROM orders WHERE id <= 3") == [(1,)]
+    assert scene.rows("SELECT count(*) FROM orders WHERE amount = -1") == [(2,)]
+    row.refresh_from_db()
+    assert row.state == "completed" and row.comparison_sealed == ""
