@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from catalog.services.backup_start import backup_start
 from catalog.services.opening import repository_open
-from dataprotect.core.errors import ForeseenError
+from dataprotect.core.errors import Cancelled, EmergencyStop, ForeseenError, LeaseLost
 from dataprotect.engine.verify import compare_clone
 from dataprotect.ops import queue
 from restores.models import Clone, RestoreStep
@@ -16,11 +16,23 @@ from restores.services.run_work import Work, clone_of, require_passed
 from restores.states import CloneState, Scope
 
 ACTOR = "system:restore"
+_ENDINGS = frozenset({Cancelled().code, EmergencyStop("").code, LeaseLost().code})
 
 
 def fresh_backup(work: Work, step: RestoreStep) -> None:
-    """So that the state before the restore can be had back, whatever happens."""
-    found = _back_up(work, "incremental")
+    """So that the state before the restore can be had back, whatever happens.
+
+    A server that is restored whole because it is broken may not let itself be backed up: its directory is
+    kept as it is.
+    """
+    try:
+        found = _back_up(work, "incremental")
+    except ForeseenError as error:
+        if work.request.scope != Scope.SYSTEM or error.code in _ENDINGS:
+            raise
+        note = f"It could not be backed up, and its data directory is kept instead: {error.message}"
+        step_skipped(work.context, step, note)
+        return
     step_done(work.context, step, f"Backup {found['backup_id']} was taken and read back.", found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -142,6 +143,19 @@ def test_what_is_kept_goes_when_its_time_is_over(whole: Scene) -> None:
     assert rollback_points_expire(Context()) == 1
     assert RollbackPoint.objects.get().state == "gone"
     assert beside(whole) == set()
+
+
+def test_a_server_that_is_broken_and_down_is_restored(whole: Scene) -> None:
+    """It cannot be backed up before, and does not answer: what full system restores are for."""
+    type(whole.instance).objects.update(last_good_at=clock.now() - timedelta(days=2))
+    whole.instance.refresh_from_db()
+    whole.server.kill()
+    (whole.server.data / "global/pg_control").unlink()
+    row, run, job = whole.run("system")
+    assert (row.state, job.state) == ("completed", "succeeded"), job.error_message
+    assert run.steps.get(kind="fresh_backup").state == "skipped"
+    assert "kept instead" in run.steps.get(kind="fresh_backup").note
+    assert total(whole) == WHOLE
 
 
 def test_each_worker_dies_one_step_further(whole: Scene, worker: Worker) -> None:

@@ -123,7 +123,9 @@ def test_an_id_that_leads_elsewhere_is_refused(whole: Stage, restore_id: str) ->
         full_system.origin(whole.request(restore_id=restore_id))
 
 
-@pytest.mark.parametrize("name", ["../outside", "", "base", "pg_wal", "."])
+@pytest.mark.parametrize(
+    "name", ["../outside", "", "base", "pg_wal", "pg_xact", "global", "backup_label", "."]
+)
 def test_machine_files_are_plain_names(whole: Stage, name: str) -> None:
     with pytest.raises(InvalidInput):
         checks(whole, whole.request(machine_files=(name,)))

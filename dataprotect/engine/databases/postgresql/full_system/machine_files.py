@@ -14,6 +14,12 @@ from dataprotect.engine.databases.postgresql.recovery import RecoveryTarget
 from dataprotect.engine.tree import sync_folder
 
 AUTO = "postgresql.auto.conf"
+_OWN_CONF = ("pg_hba.conf", "pg_ident.conf")
+_DATA = (
+    ".", "..", "base", "global", "PG_VERSION", "backup_label", "tablespace_map", "recovery.signal",
+    "standby.signal", "postmaster.pid",
+)  # fmt: skip
+"""The data itself, and what tells a server how to start on it."""
 _HOT_STANDBY = {"hot_standby": "off"}
 """Nobody reads what is half recovered, and settings lower than the source's do not stop the recovery."""
 
@@ -22,7 +28,7 @@ def checked(wanted: Iterable[str]) -> tuple[str, ...]:
     """Raises InvalidInput for anything but plain names: they are copied over what was restored."""
     names = tuple(wanted)
     for name in names:
-        if not name or "/" in name or name in (".", "..") or name.startswith("pg_w") or name == "base":
+        if not name or "/" in name or name in _DATA or (name.startswith("pg_") and name not in _OWN_CONF):
             raise InvalidInput(
                 "machine_files", f"Expected names of files in the data directory, got {name!r}."
             )
