@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -19,6 +20,7 @@ from dataprotect.ops.services.stop import stop_lift
 from restores import tasks
 from restores.models import RollbackPoint
 from restores.services import run_watch
+from restores.services.restore_account import restore_settings_set
 from restores.services.rollback_expire import points_expire_start
 from restores.services.rollback_run import rollback_start
 from restores.services.run_settle import runs_settle
@@ -56,6 +58,31 @@ def on(monkeypatch: pytest.MonkeyPatch, step: str, act: Callable[[], object]) ->
     monkeypatch.setattr(steps, "hook", hook)
 
 
+@pytest.fixture
+def cancel(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Cancels the running restore, and comes back when its worker has heard of it."""
+    contexts: list[JobContext] = []
+    real = tasks.restore_run
+
+    def run(*, context: JobContext, request_pk: int) -> dict[str, Any]:
+        contexts.append(context)
+        return real(context=context, request_pk=request_pk)
+
+    def heard() -> bool:
+        try:
+            contexts[0].checkpoint()
+        except Cancelled:
+            return True
+        return False
+
+    def ask() -> None:
+        job_cancel(job_id=contexts[0].job_id, actor=scene.people["anna"])
+        wait_for(heard, "the heart heard of the cancel")
+
+    monkeypatch.setattr(tasks, "restore_run", run)
+    return ask
+
+
 @pytest.mark.parametrize(
     "step, wanted, words",
     [
@@ -64,32 +91,27 @@ def on(monkeypatch: pytest.MonkeyPatch, step: str, act: Callable[[], object]) ->
     ],
 )
 def test_cancelled_at_a_safe_point(
-    damaged: Scene, monkeypatch: pytest.MonkeyPatch, step: str, wanted: int, words: str
-) -> None:
-    contexts: list[JobContext] = []
-    real = tasks.restore_run
-
-    def run(*, context: JobContext, request_pk: int) -> dict:
-        contexts.append(context)
-        return real(context=context, request_pk=request_pk)
-
-    def ended() -> bool:
-        try:
-            contexts[0].checkpoint()
-        except Cancelled:
-            return True
-        return False
-
-    def cancel() -> None:
-        job_cancel(job_id=contexts[0].job_id, actor=damaged.people["anna"])
-        wait_for(ended, "the heart heard of the cancel")
-
-    monkeypatch.setattr(tasks, "restore_run", run)
+    damaged: Scene, monkeypatch: pytest.MonkeyPatch, cancel: Callable[[], None], step: str, wanted: int,
+    words: str,
+) -> None:  # fmt: skip
     on(monkeypatch, step, cancel)
     row, _, job = damaged.run("database", SHOP)
     assert (row.state, job.state, total(damaged)) == ("stopped", "cancelled", wanted)
     assert "cancelled by anna" in row.ended_reason and words in row.ended_reason
     assert all("__before_" in name for name in damaged.beside()), "what was loaded for nothing is gone"
+
+
+def test_what_undoes_itself_is_not_cancelled_halfway(
+    damaged: Scene, monkeypatch: pytest.MonkeyPatch, cancel: Callable[[], None]
+) -> None:
+    restore_settings_set(actor=ACTOR, instance=damaged.instance, http_prefixes=["127.0.0.1:1"])
+    smoke_test_add(
+        actor=ACTOR, instance=damaged.instance, name="closed", kind="http", database=SHOP,
+        question="http://127.0.0.1:1/",
+    )  # fmt: skip
+    on(monkeypatch, "rollback.begun", cancel)
+    row, _, job = damaged.run("database", SHOP)
+    assert (row.state, job.error_code, total(damaged)) == ("rolled_back", "restore.unhealthy", OLD)
 
 
 def test_the_emergency_stop_touches_nothing_more_and_the_clock_tidies_up_later(
