@@ -14,10 +14,12 @@ from dataprotect.engine.full_system_model import FullSystemRequest, Origin
 from dataprotect.engine.model import Check
 
 _FOLLOWERS = """
-SELECT (SELECT count(*) FROM pg_replication_slots WHERE NOT temporary),
+SELECT (SELECT count(*) FROM pg_replication_slots
+         WHERE NOT temporary AND slot_name NOT LIKE 'dataprotect\\_%'),
        (SELECT count(*) FROM pg_stat_replication WHERE application_name NOT LIKE 'dataprotect%'),
        (SELECT count(*) FROM pg_subscription)
 """
+"""Our own log stream makes its slot anew when it connects again."""
 
 
 def checks(request: FullSystemRequest, origin: Origin) -> Iterator[Check]:
