@@ -13,6 +13,7 @@ from catalog.selectors.roles import counting_roles
 from catalog.services.role_grant import role_grant, role_revoke
 from dataprotect.core import clock
 from dataprotect.ops.step_up import fresh_at, require_fresh
+from dataprotect.ops.views.kept_words import words_kept
 from dataprotect.ops.views.page import Request, action, form_page, page
 
 
@@ -33,7 +34,8 @@ def give(request: Request) -> HttpResponse:
     if not request.user.has_perm("catalog.grant_role"):
         raise PermissionDenied
     require_fresh(fresh_at=fresh_at(request))
-    form = RoleForm(request.POST or None, initial={"person": request.GET.get("person")})
+    initial = {"person": request.GET.get("person")} | words_kept(request)
+    form = RoleForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         return _given(request, form)
     return render(request, "catalog/role_give.html", {"form": form}, status=400 if form.errors else 200)

@@ -13,6 +13,7 @@ from catalog.forms.instances import show_refusal
 from dataprotect.core import clock
 from dataprotect.core.errors import InvalidInput
 from dataprotect.ops.step_up import fresh_at
+from dataprotect.ops.views.kept_words import words_kept
 from dataprotect.ops.views.page import Request, action, form_page
 from restores.forms import ApprovalPolicyForm, initial_of_approval_policy
 from restores.models import ApprovalPolicy
@@ -35,7 +36,9 @@ def policy(request: Request) -> HttpResponse:
     active = policy_active()
     initial = initial_of_approval_policy(rows_of(active), active.approval_hours, active.execution_hours)
     may_propose = request.user.has_perm("restores.propose_approvalpolicy")
-    form = ApprovalPolicyForm(request.POST if request.method == "POST" else None, initial=initial)
+    form = ApprovalPolicyForm(
+        request.POST if request.method == "POST" else None, initial=initial | words_kept(request)
+    )
     if request.method == "POST" and form.is_valid():
         try:
             approval_policy_propose(

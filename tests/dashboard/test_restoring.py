@@ -7,9 +7,10 @@ from django.contrib.auth.models import User
 from guardian.shortcuts import assign_perm
 
 from catalog.models import Instance
-from restores.models import RestoreRun, RestoreSettings, SmokeTest
+from restores.models import Approval, RestoreRun, RestoreSettings, SmokeTest
 from restores.selectors.history import split_of
 from tests.dashboard.conftest import ClientOf
+from tests.dashboard.seed_restores import WAITING
 
 pytestmark = pytest.mark.usefixtures("catalogue", "db")
 LIMITS = {
@@ -105,3 +106,17 @@ def test_who_signs_what_is_told_in_words(client_of: ClientOf):
     page = body(client_of("DBA").get("/restores/policy/"))
     assert "Senior DBA and Engineering Manager" in page and "up to 500 GB" in page and "up to 1 TB" in page
     assert "For DBA also Senior DBA or DBA Lead may sign" in page and "whoever asks" in page
+
+
+def test_why_it_is_denied_is_typed_once_whatever_proof_is_asked(client_of: ClientOf):
+    lead, address = client_of("DBA Lead"), f"/restores/{WAITING}/"
+    session = lead.session
+    session.pop("account_authentication_methods", None)
+    session.save()
+    typed = {"plan_hash": "0" * 64, "reason": "The import of <14:03> is wanted."}
+    asked = lead.post(f"{address}deny/", typed, headers={"referer": f"http://testserver{address}"})
+    assert asked["location"].startswith("/account/confirm/")
+    shown = body(lead.get(address))
+    assert 'maxlength="500">The import of &lt;14:03&gt; is wanted.</textarea>' in shown
+    assert shown.count("is wanted.") == 1, "not in the form that signs"
+    assert not Approval.objects.filter(request__restore_id=WAITING).exists()

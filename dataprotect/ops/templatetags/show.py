@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from dataprotect.core import clock
+from dataprotect.ops.views.kept_words import words_kept
 
 register = template.Library()
 
@@ -320,3 +322,9 @@ def _rough(seconds: float) -> str:
     if seconds < 5400:
         return f"{round(seconds / 60)} min"
     return f"{seconds / 3600:.1f} h"
+
+
+@register.simple_tag(takes_context=True)
+def kept(context: dict[str, Any], field: str, view: str, *args: object) -> str:
+    """What was typed into `field` of the form that is sent to `view`, before a proof was asked for."""
+    return str(words_kept(context["request"], reverse(view, args=args)).get(field, ""))

@@ -24,6 +24,7 @@ from django_htmx.middleware import HtmxDetails
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops.models import Preference
 from dataprotect.ops.step_up import fresh_at, require_fresh
+from dataprotect.ops.views.kept_words import words_forget, words_keep
 
 View = Callable[..., HttpResponse]
 
@@ -52,13 +53,15 @@ def action(view: View) -> View:
     @functools.wraps(view)
     def told(request: HttpRequest, **kwargs: object) -> HttpResponse:
         try:
-            return view(request, **kwargs)
+            answer = view(request, **kwargs)
         except ForeseenError as error:
             if error.code == "access.step_up":
                 return prove_first(request)
             raise_as_response(error)
             messages.error(request, f"{error.message} {error.action}")
             return redirect(came_from(request))
+        words_forget(request)
+        return answer
 
     return _signed_in(require_POST(told))
 
@@ -80,13 +83,15 @@ def stepped_up(view: View) -> View:
 def prove_first(request: HttpRequest) -> HttpResponse:
     """To the page that asks for a password or a second factor, and from there back to the page of the form.
 
-    What was posted is not kept and never sent again by itself: the person looks at it anew and presses again.
+    What was posted is never sent again by itself: the words stand in the form again (`kept_words`), and the
+    person looks at it anew and presses again.
     """
     back = request.get_full_path() if request.method in ("GET", "HEAD") else came_from(request)
     methods = get_adapter(request).get_reauthentication_methods(request.user)
     if not methods:
         raise PermissionDenied("You have neither a password nor a second factor to prove who you are.")
     if request.method == "POST":
+        words_keep(request)
         messages.info(request, "Confirm that it is you, then send the form again: nothing was done yet.")
     return redirect(f"{methods[0]['url']}?{urlencode({'next': back})}")
 
@@ -123,11 +128,14 @@ def _answered(view: View) -> View:
     @functools.wraps(view)
     def answered(request: HttpRequest, **kwargs: object) -> HttpResponse:
         try:
-            return view(request, **kwargs)
+            answer = view(request, **kwargs)
         except ForeseenError as error:
             if error.code == "access.step_up":
                 return prove_first(request)
             raise_as_response(error)
             raise
+        if request.method == "POST":
+            words_forget(request)
+        return answer
 
     return answered

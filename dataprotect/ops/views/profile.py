@@ -13,6 +13,7 @@ from dataprotect.ops.operating_profile import WORDS, Demand, OperatingProfile, s
 from dataprotect.ops.selectors import operating_profile, profile_chosen
 from dataprotect.ops.services.profile import profile_choose
 from dataprotect.ops.step_up import fresh_at
+from dataprotect.ops.views.kept_words import words_kept
 from dataprotect.ops.views.page import Request, form_page
 
 CHOICES = {
@@ -37,7 +38,8 @@ def profile(request: Request) -> HttpResponse:
     if request.method == "POST" and not may:
         raise PermissionDenied
     chosen = profile_chosen()
-    form = ProfileForm(request.POST or None, initial={"profile": chosen.profile if chosen else None})
+    initial = {"profile": chosen.profile if chosen else None} | words_kept(request)
+    form = ProfileForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         return _chosen(request, form.cleaned_data["profile"])
     stands = operating_profile()
