@@ -25,7 +25,7 @@ def approval_policy_sign(
     """Sign what `rows_hash` stands for in `role`; the last signature puts it in force.
 
     Raises `approval.not_a_person`, `access.step_up`, `approval.not_open`, `approval.plan_changed`,
-    `approval.own`, `approval.role`, `approval.twice`.
+    `approval.own`, `approval.role`, `approval.twice`, `approval.missing`.
     """
     signer = person(actor, fresh_at)
     row = _open(policy, rows_hash)
@@ -34,6 +34,7 @@ def approval_policy_sign(
     data = {"version": row.version, "hash": row.rows_hash, "role": role}
     audit_record(actor=signer, verb="approval_policy.signed", subject=row, data=data)
     if not policy_roles_missing(row):
+        _signatures_stand(row)
         now = clock.now()
         ApprovalPolicy.objects.filter(state=PolicyState.ACTIVE).update(state=PolicyState.RETIRED)
         row.state, row.decided_at = PolicyState.ACTIVE, now
@@ -96,6 +97,18 @@ def _may(signer: User, row: ApprovalPolicy, role: str) -> None:
             "approval.role", f"It is signed as {' and '.join(policy_roles_needed())}.",
             "A role counts at once when another person gave it, else after 24 hours.",
         )  # fmt: skip
+
+
+def _signatures_stand(row: ApprovalPolicy) -> None:
+    """Whoever signed earlier still fills the role and is active, at the moment it comes into force."""
+    for given in row.approvals.filter(decision=Decision.APPROVE).select_related("approver"):
+        signer = given.approver
+        if not fills(user=signer, role=given.role, at=clock.now()):
+            raise ForeseenError(
+                "approval.missing",
+                f"{signer.get_username()}, who signed as {given.role}, does not fill that role any more.",
+                "Propose it anew and have it signed.",
+            )
 
 
 def _decide(row: ApprovalPolicy, signer: User, role: str, decision: Decision, reason: str) -> None:

@@ -81,9 +81,11 @@ def glass_review(*, actor: Actor, use: BreakGlassUse, note: str, fresh_at: datet
             "Reviewing takes a DBA Lead, an Engineering Manager or a VP Engineering.",
             "Ask one of them.",
         )
-    if use.user_id == reviewer.pk:
+    if reviewer.pk in (use.user_id, use.request.requested_by_id):
         raise ForeseenError(
-            "break_glass.own", "You broke this glass: another person reviews it.", "Ask another reviewer."
+            "break_glass.own",
+            "You broke this glass, or asked for what it was broken for: another person reviews it.",
+            "Ask another reviewer.",
         )
     changed = BreakGlassUse.objects.filter(pk=use.pk, reviewed_at=None).update(
         reviewed_by=reviewer, reviewed_at=clock.now(), review=note

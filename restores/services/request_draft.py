@@ -54,12 +54,10 @@ def restore_draft(
     row = RestoreRequest(
         restore_id=f"r{secrets.token_hex(4)}",
         instance=instance,
-        requested_by=actor if isinstance(actor, User) else None,
-        requested_by_name=actor_name(actor),
-        by_token=isinstance(actor, User) and came_by_token(actor),
         created_at=clock.now(),
         declared_at=declared_at or clock.now(),
     )
+    asked_by(actor, row)
     _write(row, wish)
     data = {"restore": row.restore_id, "scope": str(row.scope)}
     audit_record(actor=actor, verb="restore.drafted", subject=row.subject, data=data)
@@ -68,7 +66,9 @@ def restore_draft(
 
 @transaction.atomic
 def restore_edit(*, actor: Actor, request: RestoreRequest, wish: Wish) -> RestoreRequest:
-    """Another wish: the plan goes, and every signature. Raises `restore.not_open`, and as drafting."""
+    """Another wish, of whoever writes it: the plan goes, and every signature. Raises `restore.not_open`, and
+    as drafting.
+    """
     row = RestoreRequest.objects.select_for_update().get(pk=request.pk)
     may_change(actor, row)
     _may(actor, row.instance, wish)
@@ -81,8 +81,18 @@ def restore_edit(*, actor: Actor, request: RestoreRequest, wish: Wish) -> Restor
     row.plan, row.plan_hash, row.planned_at, row.policy, row.typed_target = {}, "", None, None, ""
     if not _compares_the_same(wish_of(row), wish):
         row.comparison_sealed, row.compared_at = "", None
+    asked_by(actor, row)
     _write(row, wish)
     return row
+
+
+def asked_by(actor: Actor, row: RestoreRequest) -> None:
+    """Whoever states the wish, or submits it, asks for it, and so never signs it: else one person could
+    rewrite the request of another and sign it alone. Not saved here.
+    """
+    row.requested_by = actor if isinstance(actor, User) else None
+    row.requested_by_name = actor_name(actor)
+    row.by_token = isinstance(actor, User) and came_by_token(actor)
 
 
 def wish_of(row: RestoreRequest) -> Wish:

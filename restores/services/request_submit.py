@@ -20,7 +20,7 @@ from restores.services.approval_give import approve, waiting_key
 from restores.services.approval_rules import require_steady_clock
 from restores.services.plan_hash import plan_hash
 from restores.services.preflight import preflight
-from restores.services.request_draft import check_wish, may_change, wish_of
+from restores.services.request_draft import asked_by, check_wish, may_change, wish_of
 from restores.services.request_plan import plan_freeze
 from restores.services.request_state import request_move
 from restores.services.safeguards import refuse_failed, safeguards_check
@@ -61,6 +61,7 @@ def _refuse(found: tuple[Check, ...]) -> None:
 
 
 def _freeze(actor: Actor, row: RestoreRequest, typed_target: str, found: tuple[Check, ...]) -> None:
+    asked_by(actor, row)
     plan, policy, backup = plan_freeze(request=row)
     plan["preflight"] = [as_plain(check) for check in found]
     now = clock.now()
@@ -71,6 +72,7 @@ def _freeze(actor: Actor, row: RestoreRequest, typed_target: str, found: tuple[C
     row.save(
         update_fields=[
             "plan", "plan_hash", "planned_at", "policy", "backup", "typed_target", "submitted_at",
+            "requested_by", "requested_by_name", "by_token",
         ]
     )  # fmt: skip
     rows = safeguards_check(request=row)

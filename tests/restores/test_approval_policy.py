@@ -62,6 +62,17 @@ def test_it_is_in_force_after_both_signatures(person: Person) -> None:
     assert ApprovalPolicy.objects.get(version=1).state == "retired"
 
 
+def test_what_somebody_signed_who_was_switched_off_puts_nothing_in_force(person: Person) -> None:
+    other, vp = person("other", roles.DBA_LEAD), person("vp", roles.VP_ENGINEERING)
+    made = sign(propose(person("lead", roles.DBA_LEAD)), vp, roles.VP_ENGINEERING)
+    User.objects.filter(pk=vp.pk).update(is_active=False)
+    refused("approval.missing", lambda: sign(made, other, roles.DBA_LEAD))
+    User.objects.filter(pk=vp.pk).update(is_active=True)
+    vp.groups.clear()
+    refused("approval.missing", lambda: sign(made, other, roles.DBA_LEAD))
+    assert policy_active().version == 1
+
+
 def test_one_rejection_ends_it_and_a_newer_proposal_takes_its_place(person: Person) -> None:
     lead, vp = person("lead", roles.DBA_LEAD), person("vp", roles.VP_ENGINEERING)
     first, second = propose(lead), propose(lead, rows(1))

@@ -193,6 +193,28 @@ def test_editing_after_the_approval_voids_it(orders: Instance, dba: Callable[[st
     assert again.state == "awaiting", "the same wish has to be signed anew"
 
 
+def test_whoever_rewrites_or_submits_the_request_of_another_is_who_asks(
+    orders: Instance, dba: Callable[[str], User]
+) -> None:
+    anna, ben = dba("anna"), dba("ben")
+    row = restore_edit(actor=ben, request=submitted(anna, orders, "shop"), wish=wish(orders, "ledger"))
+    row = request_submit.restore_submit(actor=ben, request=row, typed_target="ledger")
+    refused("approval.own", lambda: sign(row, ben, roles.DBA))
+    assert sign(row, anna, roles.DBA).state == "approved"
+    left = restore_draft(actor=anna, instance=orders, wish=wish(orders, "stock"))
+    left = request_submit.restore_submit(actor=ben, request=left, typed_target="stock")
+    refused("approval.own", lambda: sign(left, ben, roles.DBA))
+
+
+def test_the_terminal_does_not_hide_behind_the_person_whose_request_it_rewrites(
+    orders: Instance, dba: Callable[[str], User]
+) -> None:
+    row = submitted(dba("anna"), orders, "shop")
+    row = restore_edit(actor="system:root", request=row, wish=wish(orders, "ledger"))
+    row = request_submit.restore_submit(actor="system:root", request=row, typed_target="ledger")
+    assert row.requested_by is None and row.plan["approval"]["roles"] == [roles.DBA, roles.DBA_LEAD]
+
+
 def test_one_person_fills_one_role_and_roles_are_distinct(
     orders: Instance, dba: Callable[[str], User], person: Person
 ) -> None:
@@ -329,6 +351,8 @@ def test_the_glass_is_for_its_group_and_loud(
     assert Alert.objects.get(rule="glass_broken").severity == "critical"
     assert use.review_due_at - use.used_at == timedelta(hours=72)
     refused("access.denied", lambda: glass_review(actor=ben, use=use, note="Fine.", fresh_at=clock.now()))
+    with_role(anna, roles.DBA_LEAD)
+    refused("break_glass.own", lambda: glass_review(actor=anna, use=use, note="x", fresh_at=clock.now()))
     lead = person("lead", roles.DBA_LEAD)
     glass_review(actor=lead, use=use, note="It was right.", fresh_at=clock.now())
     use.refresh_from_db()
