@@ -94,7 +94,8 @@ def glass_review(*, actor: Actor, use: BreakGlassUse, note: str, fresh_at: datet
         raise ForeseenError("break_glass.reviewed", "It was reviewed already.", "Nothing needs to be done.")
     data = {"restore": use.request.restore_id, "note": note}
     audit_record(actor=reviewer, verb="restore.glass_reviewed", subject=use.request.subject, data=data)
-    alert_resolve(_key(use), reason=f"Reviewed by {reviewer.get_username()}: {note}"[:200])
+    for key in (_key(use), _late_key(use)):
+        alert_resolve(key, reason=f"Reviewed by {reviewer.get_username()}: {note}"[:200])
 
 
 def reviews_remind() -> int:
@@ -103,7 +104,7 @@ def reviews_remind() -> int:
     for use in late.select_related("request", "user"):
         alert_raise(
             rule="glass_review_overdue", severity="critical", subject=use.request.subject,
-            dedupe_key=f"glass_review_overdue:{use.request.subject}",
+            dedupe_key=_late_key(use),
             title=f"The glass broken for {use.request.restore_id} was not reviewed in 72 hours.",
             detail=f"Broken by {use.user.get_username()}: {use.reason}",
             link=f"/restores/{use.request.restore_id}/",
@@ -113,3 +114,7 @@ def reviews_remind() -> int:
 
 def _key(use: BreakGlassUse) -> str:
     return f"glass_broken:{use.request.subject}"
+
+
+def _late_key(use: BreakGlassUse) -> str:
+    return f"glass_review_overdue:{use.request.subject}"

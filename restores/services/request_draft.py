@@ -18,8 +18,10 @@ from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError, InvalidInput
 from dataprotect.engine.recovery_target import as_plain, of_plain
 from dataprotect.engine.timeline_model import Target
+from dataprotect.ops.services.alert_resolve import alert_resolve
 from dataprotect.ops.services.audit import actor_name, audit_record
 from restores.models import RestoreRequest
+from restores.services.approval_give import waiting_key
 from restores.services.approvals_stand import approvals_void
 from restores.services.request_state import request_move
 from restores.states import OPEN, RestoreState, Scope, TableMode
@@ -78,6 +80,7 @@ def restore_edit(*, actor: Actor, request: RestoreRequest, wish: Wish) -> Restor
             actor=actor, request=row, to=RestoreState.DRAFT, submitted_at=None, approved_at=None,
             approval_until=None, execute_until=None, data={"because": "It was edited."},
         )  # fmt: skip
+        alert_resolve(waiting_key(row), reason="It was edited.")
     row.plan, row.plan_hash, row.planned_at, row.policy, row.typed_target = {}, "", None, None, ""
     if not _compares_the_same(wish_of(row), wish):
         row.comparison_sealed, row.compared_at = "", None

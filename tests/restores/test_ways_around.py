@@ -28,7 +28,8 @@ from restores.selectors.approvals import policy_active, row_for, rows_of
 from restores.services import request_submit
 from restores.services.approval_deny import approval_deny
 from restores.services.approval_give import approval_give
-from restores.services.break_glass import glass_break, glass_review
+from restores.services.approval_notice import approvals_remind
+from restores.services.break_glass import glass_break, glass_review, reviews_remind
 from restores.services.request_cancel import restores_expire
 from restores.services.request_draft import Wish, restore_draft, restore_edit, wish_of
 from restores.services.request_start import restore_start
@@ -358,6 +359,39 @@ def test_the_glass_is_for_its_group_and_loud(
     use.refresh_from_db()
     assert use.reviewed_by == lead and Alert.objects.get(rule="glass_broken").state == "resolved"
     restore_start(actor=anna, request=row, fresh_at=clock.now())
+
+
+def test_the_alert_that_a_restore_waits_grows_louder_and_ends_with_the_plan(
+    orders: Instance, dba: Callable[[str], User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = dba("anna")
+    row = submitted(anna, orders, "shop")
+    waiting = Alert.objects.get(rule="approval_waiting")
+    assert (approvals_remind(), waiting.severity) == (0, "warning")
+    noon = clock.now() + timedelta(hours=13)
+    monkeypatch.setattr(clock, "now", lambda: noon)
+    assert approvals_remind() == 1
+    waiting.refresh_from_db()
+    assert waiting.severity == "critical"
+    restore_edit(actor=anna, request=row, wish=wish(orders, "ledger"))
+    waiting.refresh_from_db()
+    assert waiting.state == "resolved"
+
+
+def test_a_glass_nobody_reviewed_in_time_is_told_until_somebody_does(
+    orders: Instance, dba: Callable[[str], User], person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = submitted(dba("anna"), orders, "shop")
+    breaker = with_role(dba("ben"), roles.BREAK_GLASS)
+    glass_break(actor=breaker, request=row, plan_hash=row.plan_hash, reason="Down.", fresh_at=clock.now())
+    assert reviews_remind() == 0
+    late = clock.now() + timedelta(hours=73)
+    monkeypatch.setattr(clock, "now", lambda: late)
+    assert reviews_remind() == reviews_remind() == 1
+    assert Alert.objects.get(rule="glass_review_overdue").count == 2
+    lead = person("lead", roles.DBA_LEAD)
+    glass_review(actor=lead, use=BreakGlassUse.objects.get(), note="Late.", fresh_at=late)
+    assert not Alert.objects.filter(rule__startswith="glass").exclude(state="resolved").exists()
 
 
 def test_a_request_from_the_terminal_takes_one_more_person(
