@@ -31,6 +31,7 @@ def scene(transactional_db: None, postgres15: PostgresServer, tmp_path: Path) ->
     """`shop` and `ledger` as they are at the beginning, registered and backed up."""
     scenes.fresh(postgres15, SHOP, LEDGER)
     yield scenes.protect(postgres15, tmp_path / "cellar")
+    scenes.drop_clones()
     scenes.fresh(postgres15)
 
 

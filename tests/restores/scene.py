@@ -19,13 +19,15 @@ from dataprotect.core import clock
 from dataprotect.core.secrets import Secret
 from dataprotect.ops import queue
 from dataprotect.ops.models import Job
-from restores.models import RestoreRequest, RestoreRun
+from restores.models import Clone, RestoreRequest, RestoreRun
 from restores.selectors.approvals import roles_missing
 from restores.services.approval_give import approval_give
+from restores.services.clone import clone_drop_start
 from restores.services.request_draft import Wish, restore_draft
 from restores.services.request_start import restore_start
 from restores.services.request_submit import restore_submit
 from restores.services.restore_account import restore_settings_set
+from restores.states import CloneState
 from tests.people import with_role
 from tests.servers.postgresql import PostgresServer
 
@@ -57,6 +59,13 @@ def fresh(server: PostgresServer, *names: str) -> None:
 def done(job: Job) -> Any:
     """Run it here, as a worker would; what it returned."""
     return queue.result_of(queue.run_now(job))
+
+
+def drop_clones() -> None:
+    """A test restore leaves its clone to be looked at: its server would outlive the test."""
+    for clone in Clone.objects.filter(state=CloneState.READY):
+        with queue.foreground():
+            done(clone_drop_start(actor=ACTOR, clone=clone))
 
 
 @dataclass
