@@ -172,17 +172,29 @@ class ApprovalPolicyForm(HouseForm):
             word = scope.label
             if scope != Scope.SYSTEM:
                 self.fields[f"{scope}_databases"] = forms.IntegerField(
-                    min_value=1, required=False, label=f"{word}: databases at most"
+                    min_value=1, required=False, label="Databases at most"
                 )
                 self.fields[f"{scope}_gb"] = forms.IntegerField(
-                    min_value=1, required=False, label=f"{word}: GB at most"
+                    min_value=1, required=False, label="GB at most"
                 )
             self.fields[f"{scope}_roles"] = forms.MultipleChoiceField(
-                choices=known, label=f"{word}: signed by", widget=forms.SelectMultiple(attrs={"size": 4})
+                choices=known, label=f"{word}: signed by", widget=forms.CheckboxSelectMultiple
             )
         for field in self.fields.values():
             if "class" not in field.widget.attrs:
                 dress(field.widget)
+
+    @property
+    def groups(self) -> list[tuple[str, list[Any], Any]]:
+        """Words, limits and signers of each scope."""
+        return [
+            (
+                scope.label,
+                [] if scope == Scope.SYSTEM else [self[f"{scope}_{name}"] for name in ("databases", "gb")],
+                self[f"{scope}_roles"],
+            )
+            for scope in SIGNED_SCOPES
+        ]
 
     def rows(self) -> list[dict[str, Any]]:
         """As `approval_policy_propose` takes them."""

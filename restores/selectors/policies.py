@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.contrib.auth.models import User
 from django.db.models import Prefetch, QuerySet
 
 from restores.models import Approval, ApprovalPolicy
-from restores.selectors.approvals import STANDS_IN
-from restores.states import Scope
+from restores.selectors.approvals import STANDS_IN, fills
+from restores.states import PolicyState, Scope
 
 _UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"))
 
@@ -17,6 +21,18 @@ def policy_list() -> QuerySet[ApprovalPolicy]:
     return ApprovalPolicy.objects.prefetch_related(Prefetch("approvals", queryset=signed)).order_by(
         "-version"
     )
+
+
+def proposal() -> ApprovalPolicy | None:
+    """The version that waits for signatures."""
+    return policy_list().filter(state=PolicyState.PROPOSED).first()
+
+
+def role_for_policy(*, user: User, policy: ApprovalPolicy, missing: Sequence[str], at: datetime) -> str:
+    """In which of the `missing` roles this person could sign the proposal; empty when in none."""
+    if policy.proposed_by_id == user.pk or policy.approvals.filter(approver=user).exists():
+        return ""
+    return next((role for role in missing if fills(user=user, role=role, at=at)), "")
 
 
 def rows_in_words(policy: ApprovalPolicy) -> list[dict[str, object]]:

@@ -17,8 +17,8 @@ from dataprotect.ops.views.kept_words import words_kept
 from dataprotect.ops.views.page import Request, action, form_page
 from restores.forms import ApprovalPolicyForm, initial_of_approval_policy
 from restores.models import ApprovalPolicy
-from restores.selectors.approvals import fills, policy_active, rows_of
-from restores.selectors.policies import policy_list, rows_in_words, stands_in
+from restores.selectors.approvals import policy_active, rows_of
+from restores.selectors.policies import policy_list, proposal, role_for_policy, rows_in_words, stands_in
 from restores.services.approval_policy_decide import (
     approval_policy_reject,
     approval_policy_sign,
@@ -30,12 +30,13 @@ from restores.states import PolicyState
 
 @form_page
 def policy(request: Request) -> HttpResponse:
-    """GET shows it; POST proposes another one, which counts once others have signed it."""
+    """GET shows it, with `?propose` a form too; POST proposes another one, which others have to sign."""
     if not request.user.has_perm("restores.view_restorerequest"):
         raise PermissionDenied
     active = policy_active()
-    initial = initial_of_approval_policy(rows_of(active), active.approval_hours, active.execution_hours)
     may_propose = request.user.has_perm("restores.propose_approvalpolicy")
+    asks = may_propose and ("propose" in request.GET or request.method == "POST")
+    initial = initial_of_approval_policy(rows_of(active), active.approval_hours, active.execution_hours)
     form = ApprovalPolicyForm(
         request.POST if request.method == "POST" else None, initial=initial | words_kept(request)
     )
@@ -53,18 +54,17 @@ def policy(request: Request) -> HttpResponse:
             return redirect("approval_policy")
     context = {
         "policy": active, "rows": rows_in_words(active), "stands_in": stands_in(active),
-        "versions": policy_list()[:50], "form": form if may_propose else None,
+        "versions": policy_list()[:50], "may_propose": may_propose, "form": form if asks else None,
     }  # fmt: skip
     return render(request, "restores/policy.html", context | _proposal(request))
 
 
 def _proposal(request: Request) -> dict[str, Any]:
-    found = ApprovalPolicy.objects.filter(state=PolicyState.PROPOSED).first()
+    found = proposal()
     if found is None:
         return {"proposal": None}
-    missing, now = policy_roles_missing(found), clock.now()
-    mine = [role for role in missing if fills(user=request.user, role=role, at=now)]
-    role = mine[0] if mine and found.proposed_by_id != request.user.pk else ""
+    missing = policy_roles_missing(found)
+    role = role_for_policy(user=request.user, policy=found, missing=missing, at=clock.now())
     return {"proposal": found, "proposed": rows_in_words(found), "missing": missing, "role": role}
 
 

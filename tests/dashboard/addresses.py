@@ -111,7 +111,9 @@ def restore_actions() -> dict[str, str]:
         "review_glass",
     )
     return {f"restore_{verb}": reverse(f"restore_{verb}", args=[WAITING]) for verb in verbs} | {
-        "smoke_test_remove": reverse("smoke_test_remove", args=[_smoke_test()])
+        "smoke_test_remove": reverse("smoke_test_remove", args=[_smoke_test()]),
+        "policy_sign": reverse("approval_policy_sign", args=[2]),
+        "policy_reject": reverse("approval_policy_reject", args=[2]),
     }
 
 

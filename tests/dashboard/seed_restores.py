@@ -18,6 +18,7 @@ from restores.models import (
     Safeguard,
     SmokeTest,
 )
+from restores.services.approval_policy_propose import policy_hash
 from restores.services.plan_hash import plan_hash
 from tests.dashboard import seed
 from tests.dashboard.seed import person
@@ -124,9 +125,21 @@ def restores(made: dict[str, Instance], now: datetime) -> None:
         request=glass, user=person("breaker", "DBA"), plan_hash=glass.plan_hash, reason="The shop is down.",
         used_at=now, review_due_at=now + timedelta(hours=71),
     )  # fmt: skip
+    _proposal(now)
     RestoreSettings.objects.create(
         instance=of, user="restorer", password_sealed="sealed", http_prefixes=["https://shop.example/"],
     )  # fmt: skip
     SmokeTest.objects.create(
         instance=of, name="orders of today", question="SELECT count(*) > 0 FROM orders", expected="true"
     )
+
+
+def _proposal(now: datetime) -> None:
+    """Asked for by a person of its own; it waits for signatures."""
+    rows = [dict(row) for row in ApprovalPolicy.objects.get(version=1).rows]
+    rows[1]["bytes"] = 200 * 10**9
+    ApprovalPolicy.objects.create(
+        version=2, rows=rows, rows_hash=policy_hash(rows, 24, 8), execution_hours=8,
+        reason="Databases have grown.", proposed_by=person("asker"), proposed_by_name="asker",
+        proposed_at=now - timedelta(hours=4),
+    )  # fmt: skip

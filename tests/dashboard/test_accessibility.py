@@ -68,6 +68,7 @@ def test_pages_of_a_full_catalog(theme: str, site: str, new_page: NewPage):
         "alerts that are over": "/alerts/?state=resolved",
         "nothing to draw": "/instances/legacy-crm/recovery/",
         "another day": "/retention/orders/?at=2030-01-01",
+        "propose a policy": "/restores/policy/?propose=1",
         "not found": "/instances/nobody/",
     }
     pages = addresses.lists() | addresses.details() | addresses.audit_detail() | addresses.forms() | more

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from guardian.shortcuts import assign_perm
 
 from catalog.models import Instance
-from restores.models import Approval, RestoreRun, RestoreSettings, SmokeTest
+from restores.models import Approval, ApprovalPolicy, RestoreRun, RestoreSettings, SmokeTest
 from restores.selectors.history import split_of
 from tests.dashboard.conftest import ClientOf
 from tests.dashboard.seed_restores import WAITING
@@ -120,3 +120,24 @@ def test_why_it_is_denied_is_typed_once_whatever_proof_is_asked(client_of: Clien
     assert 'maxlength="500">The import of &lt;14:03&gt; is wanted.</textarea>' in shown
     assert shown.count("is wanted.") == 1, "not in the form that signs"
     assert not Approval.objects.filter(request__restore_id=WAITING).exists()
+
+
+def test_a_proposal_is_read_before_it_is_signed_or_rejected(client_of: ClientOf):
+    made, vice, auditor = (
+        ApprovalPolicy.objects.get(version=2),
+        client_of("VP Engineering"),
+        client_of("auditor"),
+    )
+    page = body(vice.get("/restores/policy/"))
+    assert "Sign it as VP Engineering" in page and made.rows_hash in page and "up to 200 GB" in page
+    assert "Sign it" not in body(auditor.get("/restores/policy/"))
+    assert "Propose another" not in page and "Propose another" in body(
+        client_of("DBA Lead").get("/restores/policy/")
+    )
+    said = {"rows_hash": made.rows_hash, "role": "VP Engineering", "reason": "Not before the new disks."}
+    vice.post("/restores/policy/2/reject/", said | {"rows_hash": "0" * 64})
+    auditor.post("/restores/policy/2/reject/", said)
+    assert not made.approvals.exists()
+    vice.post("/restores/policy/2/reject/", said)
+    made.refresh_from_db()
+    assert made.state == "rejected" and made.approvals.get().reason == "Not before the new disks."

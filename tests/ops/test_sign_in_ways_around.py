@@ -248,13 +248,12 @@ class TestWords:
 
     def test_of_a_policy_every_row(self, client: Client) -> None:
         self.lead(client)
-        form = client.get("/restores/policy/").context["form"]
+        page = "/restores/policy/"
+        form = client.get(f"{page}?propose=1").context["form"]
         typed = {field.html_name: field.value() for field in form if field.value() not in (None, [])}
         typed |= {"reason": "Two leads are away.", "databases_roles": [roles.DBA, roles.DBA_LEAD]}
-        asked = client.post(
-            "/restores/policy/", typed, headers={"referer": "http://testserver/restores/policy/"}
-        )
-        assert asked["location"].startswith(CONFIRM)
-        form = client.get("/restores/policy/").context["form"]
+        asked = client.post(page, typed, headers={"referer": f"http://testserver{page}?propose=1"})
+        assert asked["location"].startswith(CONFIRM) and asked["location"].endswith("propose%3D1")
+        form = client.get(f"{page}?propose=1").context["form"]
         assert form["reason"].value() == "Two leads are away."
         assert form["databases_roles"].value() == [roles.DBA, roles.DBA_LEAD]
