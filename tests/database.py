@@ -22,7 +22,12 @@ def empties_the_database(item: pytest.Item) -> bool:
 
 
 def keep(config: pytest.Config, file: Path) -> None:
-    """Remember the contents of the freshly migrated database; SQLite's also as a database, `file`."""
+    """Remember the contents of the freshly migrated database; SQLite's also as a database, `file`.
+
+    There is none when no test that was chosen uses it.
+    """
+    if not connection.introspection.table_names():
+        return
     config.stash[_migrated] = connection.creation.serialize_db_to_string()
     if connection.vendor == "sqlite":
         with closing(sqlite3.connect(file)) as copy:
