@@ -19,7 +19,7 @@ from dataprotect.ops.models import AuditEvent, Job, StopSwitch, Worker
 from dataprotect.ops.services.jobs import job_cancel
 from tests.ops.conftest import Cluster, Enqueue, fresh, starts, wait_for
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 Start = Callable[..., Cluster]
 
 
