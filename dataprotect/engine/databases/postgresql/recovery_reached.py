@@ -13,7 +13,6 @@ from dataprotect.engine.databases.postgresql import lsn
 from dataprotect.engine.timeline_model import Choice
 
 LARGEST_HEADER = 64
-_SEGMENT = 16 << 20
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)(?::?(\d\d))?")
 _NOT_REACHED = "recovery ended before configured recovery target was reached"
 _TOO_EARLY = "requested recovery stop point is before consistent recovery point"
@@ -56,9 +55,7 @@ def _problem(reached: Reached, choice: Choice) -> str:
     position = lsn.parse(reached.position)
     if choice.ends_log:
         known = choice.bracket.low
-        # A backup stores its last segment whole: what was written behind its stop is replayed as well.
-        end = -(-choice.reach_end // _SEGMENT) * _SEGMENT
-        if position > end or (known is not None and position < known.position - LARGEST_HEADER):
+        if position > choice.reach_end or (known is not None and position < known.position - LARGEST_HEADER):
             return f"the log is stored to {lsn.text(choice.reach_end)}"
         return "" if reached.reason == "no recovery target specified" else "the log went on"
     if target.at is not None:

@@ -17,6 +17,7 @@ from dataprotect.engine.databases.postgresql import lsn, wal_protocol
 from dataprotect.engine.databases.postgresql.replication import Ended, Replication
 from dataprotect.engine.databases.postgresql.wal_protocol import Keepalive, Segment
 from dataprotect.engine.model import Address
+from dataprotect.storage.logs.layout import segment_start
 
 _DOING = "receiving the log"
 _STATUS_EVERY = 5.0
@@ -79,8 +80,10 @@ class WalReceiver:
             raise self._failure
 
     def finish(self, position: int, checkpoint: Callable[[], None]) -> Iterator[Segment]:
-        """Receive up to `position`, then end; yields the remaining segments, the last one padded with
-        zeros.
+        """Receive up to `position`, then end; yields the remaining segments, the last one padded with zeros.
+
+        A busy server sends more than was asked for; nothing behind `position` is kept, so that the log stored
+        with a backup ends where the backup says.
         """
         self._until = position
         thread = self._thread
@@ -89,11 +92,22 @@ class WalReceiver:
         while thread.is_alive():
             thread.join(_TICK)
             checkpoint()
-            yield from self.taken()
+            yield from self._cut(self.taken(), position)
             if time.monotonic() > deadline:
                 raise _silent(position)
         self.close()
-        yield from self.taken()
+        yield from self._cut(self.taken(), position)
+
+    def _cut(self, segments: Iterator[Segment], position: int) -> Iterator[Segment]:
+        for segment in segments:
+            kept = position - segment_start(segment.name, segment.size)
+            if kept <= 0:
+                os.close(segment.descriptor)
+                continue
+            if kept < segment.size:
+                os.ftruncate(segment.descriptor, kept)
+                os.ftruncate(segment.descriptor, segment.size)
+            yield segment
 
     def close(self) -> None:
         """End the thread, the connection (and with it the slot) and every file not taken. Safe to call
