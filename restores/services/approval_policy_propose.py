@@ -11,12 +11,12 @@ from django.db.models import Max
 
 from catalog.roles import BREAK_GLASS, ROLES
 from catalog.services.access import Actor
+from catalog.services.change_request import payload_hash
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError, InvalidInput
 from dataprotect.ops.services.audit import audit_record
 from restores.models import ApprovalPolicy
 from restores.services.approval_rules import person
-from restores.services.plan_hash import plan_hash
 from restores.states import PolicyState, Scope
 
 SCOPES = (Scope.TEST, Scope.DATABASE, Scope.DATABASES, Scope.SYSTEM)
@@ -66,7 +66,7 @@ def approval_policy_propose(
 
 def policy_hash(rows: Sequence[Mapping[str, Any]], approval_hours: int, execution_hours: int) -> str:
     """What is signed: the rows and both times."""
-    return plan_hash(
+    return payload_hash(
         {"rows": list(rows), "approval_hours": approval_hours, "execution_hours": execution_hours}
     )
 

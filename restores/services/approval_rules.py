@@ -10,12 +10,12 @@ from django.contrib.auth.models import User
 from django.db.models import Max
 
 from catalog.services.access import Actor, came_by_token
+from catalog.services.change_request import payload_hash
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops.models import AuditEvent
 from dataprotect.ops.step_up import require_fresh
 from restores.models import RestoreRequest
-from restores.services.plan_hash import plan_hash
 from restores.states import RestoreState
 
 _BEHIND = timedelta(seconds=60)
@@ -70,7 +70,7 @@ def locked(request: RestoreRequest, shown_hash: str) -> RestoreRequest:
             f"The restore {row.restore_id} is {row.get_state_display().lower()}: there is nothing to decide.",
             "Look at it again.",
         )
-    if not row.plan_hash or shown_hash != row.plan_hash or plan_hash(row.plan) != row.plan_hash:
+    if not row.plan_hash or shown_hash != row.plan_hash or payload_hash(row.plan) != row.plan_hash:
         raise ForeseenError(
             "approval.plan_changed",
             f"The plan of {row.restore_id} is not the one that was shown.",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from catalog.services.access import Actor
+from catalog.services.change_request import payload_hash
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops.services.audit import audit_record
 from restores.models import BreakGlassUse, RestoreRequest
 from restores.selectors.approvals import fills, may_sign, others_who_fill, roles_needed, signatures
-from restores.services.plan_hash import plan_hash
 
 
 def approvals_void(*, actor: Actor, request: RestoreRequest) -> int:
@@ -25,7 +25,7 @@ def approvals_stand(*, request: RestoreRequest) -> None:
 
     Raises `approval.missing`, `approval.plan_changed`, `approval.expired`.
     """
-    if plan_hash(request.plan) != request.plan_hash:
+    if payload_hash(request.plan) != request.plan_hash:
         raise ForeseenError(
             "approval.plan_changed",
             f"The plan of {request.restore_id} is not what its hash says.",

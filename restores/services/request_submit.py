@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from catalog.services.access import Actor
+from catalog.services.change_request import payload_hash
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine.model import Check, as_plain
@@ -18,7 +19,6 @@ from restores.models import Approval, RestoreRequest
 from restores.selectors.approvals import roles_missing
 from restores.services.approval_give import approve, waiting_key
 from restores.services.approval_rules import require_steady_clock
-from restores.services.plan_hash import plan_hash
 from restores.services.preflight import preflight
 from restores.services.request_draft import asked_by, check_wish, may_change, wish_of
 from restores.services.request_plan import plan_freeze
@@ -65,7 +65,7 @@ def _freeze(actor: Actor, row: RestoreRequest, typed_target: str, found: tuple[C
     plan, policy, backup = plan_freeze(request=row)
     plan["preflight"] = [as_plain(check) for check in found]
     now = clock.now()
-    digest = plan_hash(plan)
+    digest = payload_hash(plan)
     row.plan, row.plan_hash, row.planned_at = plan, digest, now
     row.policy, row.backup, row.typed_target = policy, backup, typed_target
     row.submitted_at = now

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from catalog.models import Backup, Instance
+from catalog.services.change_request import payload_hash
 from dataprotect.core import clock
 from restores.models import (
     ApprovalPolicy,
@@ -19,7 +20,6 @@ from restores.models import (
     SmokeTest,
 )
 from restores.services.approval_policy_propose import policy_hash
-from restores.services.plan_hash import plan_hash
 from tests.dashboard import seed
 from tests.dashboard.seed import person
 
@@ -67,7 +67,7 @@ def request(restore_id: str, of: Instance, now: datetime, **more: Any) -> Restor
         "scope": "database", "instance": of, "target_instance": of, "backup": backup, "databases": ["shop"],
         "reason": "Orders were overwritten by the import of 14:03.", "ticket": "CHG-4711",
         "requested_by": person("asker", "DBA"), "requested_by_name": "asker", "created_at": now,
-        "declared_at": now, "submitted_at": now, "plan": plan, "plan_hash": plan_hash(plan),
+        "declared_at": now, "submitted_at": now, "plan": plan, "plan_hash": payload_hash(plan),
         "policy": ApprovalPolicy.objects.get(version=1), "approval_until": now + timedelta(hours=20),
         "state": "awaiting",
     }  # fmt: skip
