@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from restores.states import RestoreState, SafeguardState, Scope, TableMode
+
+if TYPE_CHECKING:
+    from catalog.models import Instance
 
 
 class RestoreRequest(models.Model):
@@ -113,6 +118,11 @@ class RestoreRequest(models.Model):
     def subject(self) -> str:
         """How jobs and audit events name it."""
         return f"restorerequest:{self.pk}"
+
+    @property
+    def affected(self) -> Instance:
+        """Whose people sign, start and roll it back: the target's, or for a clone the source's."""
+        return self.target_instance or self.instance
 
 
 class Safeguard(models.Model):

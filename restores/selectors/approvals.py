@@ -115,7 +115,7 @@ def role_to_sign(*, user: User, request: RestoreRequest, at: datetime) -> str | 
         return None
     if signatures(request).filter(approver=user).exists():
         return None
-    instance = request.target_instance or request.instance
+    instance = request.affected
     return next(
         (
             role

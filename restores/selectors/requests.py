@@ -88,7 +88,7 @@ def request_detail(*, user: User, restore_id: str, now: datetime) -> RequestDeta
     """Raises ForeseenError `restore.not_found`."""
     row = request_get(user=user, restore_id=restore_id)
     run = RestoreRun.objects.filter(request=row).select_related("job", "clone").first()
-    target = row.target_instance or row.instance
+    target = row.affected
     may_restore = may(user=user, permission="catalog.restore_instance", instance=target)
     points = list(run.rollback_points.order_by("pk")) if run is not None else []
     usable = any(point.state in (RollbackState.READY, RollbackState.FAILED) for point in points)

@@ -75,7 +75,7 @@ def may_decide(signer: User, row: RestoreRequest, role: str) -> None:
         raise ForeseenError(
             "approval.own", "You asked for this restore: another person has to sign it.", "Ask an approver."
         )
-    target = row.target_instance or row.instance
+    target = row.affected
     if not (
         fills(user=signer, role=role, at=clock.now()) and may_sign(user=signer, instance=target, role=role)
     ):

@@ -1,4 +1,4 @@
-"""Reminding approvers: a request half of whose time is over is told again, louder."""
+"""Asking approvers, and reminding them: a request half of whose time is over is told again, louder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from restores.services.approval_give import waiting_key
 from restores.states import RestoreState
 
 
+def approval_ask(row: RestoreRequest) -> None:
+    """Tell approvers that it waits, in the caller's transaction."""
+    _tell(row, "warning", "waits for signatures", f": {row.reason or 'no reason given'}", "")
+
+
 def approvals_remind() -> int:
     """How many requests are critical now: the alert of their submitting grows, and is sent again."""
     now, reminded = clock.now(), 0
@@ -19,13 +24,18 @@ def approvals_remind() -> int:
             continue
         if now - row.submitted_at < (row.approval_until - row.submitted_at) / 2:
             continue
-        target = row.target_instance or row.instance
-        alert_raise(
-            rule="approval_waiting", severity="critical", subject=row.subject, dedupe_key=waiting_key(row),
-            title=f"The restore {row.restore_id} onto {target.name} still waits, and lapses soon.",
-            detail=f"Asked by {row.requested_by_name}. To be signed as {' and '.join(roles_missing(row))} "
-            f"by {clock.iso(row.approval_until)}.",
-            link=f"/restores/{row.restore_id}/",
-        )  # fmt: skip
+        by = clock.iso(row.approval_until)
+        _tell(row, "critical", "still waits, and lapses soon", "", f" by {by}")
         reminded += 1
     return reminded
+
+
+def _tell(row: RestoreRequest, severity: str, how: str, why: str, when: str) -> None:
+    """One alert for each request, however often it is told."""
+    alert_raise(
+        rule="approval_waiting", severity=severity, subject=row.subject, dedupe_key=waiting_key(row),
+        title=f"The restore {row.restore_id} onto {row.affected.name} {how}.",
+        detail=f"Asked by {row.requested_by_name}{why}. "
+        f"To be signed as {' and '.join(roles_missing(row))}{when}.",
+        link=f"/restores/{row.restore_id}/",
+    )  # fmt: skip

@@ -43,7 +43,7 @@ def approvals_stand(*, request: RestoreRequest) -> None:
 
 
 def _signed(request: RestoreRequest) -> None:
-    target = request.target_instance or request.instance
+    target = request.affected
     now = clock.now()
     given = {each.role: each.approver for each in signatures(request)}
     for role in roles_needed(request):
@@ -62,7 +62,7 @@ def _signed(request: RestoreRequest) -> None:
 
 def _nobody_could_sign_what_was_waived(request: RestoreRequest) -> None:
     """ "If available" is asked again: somebody who could sign may have come since."""
-    target = request.target_instance or request.instance
+    target = request.affected
     for role in request.plan.get("approval", {}).get("waived", ()):
         found = others_who_fill(role=role, instance=target, besides=request.requested_by_id, at=clock.now())
         if found:

@@ -47,7 +47,7 @@ def glass_break(
             "Ask the approvers, or a member of the group.",
         )
     row = locked(request, plan_hash)
-    target = row.target_instance or row.instance
+    target = row.affected
     require(actor=breaker, permission="catalog.restore_instance", instance=target)
     now = clock.now()
     use = BreakGlassUse.objects.create(

@@ -34,7 +34,7 @@ def restore_start(*, actor: Actor, request: RestoreRequest, fresh_at: datetime |
     """
     refuse_while_stopped()
     require_steady_clock()
-    target = request.target_instance or request.instance
+    target = request.affected
     require(actor=actor, permission="catalog.restore_instance", instance=target)
     if request.scope != Scope.TEST:
         _by_a_person(actor, fresh_at)

@@ -13,11 +13,11 @@ from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine.model import Check, as_plain
 from dataprotect.ops.operating_profile import Safeguard
-from dataprotect.ops.services.alert_raise import alert_raise
 from dataprotect.ops.stop import refuse_while_stopped
 from restores.models import Approval, RestoreRequest
 from restores.selectors.approvals import roles_missing
-from restores.services.approval_give import approve, waiting_key
+from restores.services.approval_give import approve
+from restores.services.approval_notice import approval_ask
 from restores.services.approval_rules import require_steady_clock
 from restores.services.preflight import preflight
 from restores.services.request_draft import asked_by, check_wish, may_change, wish_of
@@ -87,7 +87,7 @@ def _freeze(actor: Actor, row: RestoreRequest, typed_target: str, found: tuple[C
             actor=actor, request=row, to=RestoreState.AWAITING, approval_until=until,
             data={"plan": digest, "roles": plan["approval"]["roles"]},
         )  # fmt: skip
-        _tell_approvers(row)
+        approval_ask(row)
 
 
 def _approve_for_oneself(actor: Actor, row: RestoreRequest) -> None:
@@ -97,14 +97,3 @@ def _approve_for_oneself(actor: Actor, row: RestoreRequest) -> None:
             requester=actor, is_self=True, decided_at=clock.now(),
         )  # fmt: skip
     approve(actor=actor, row=row)
-
-
-def _tell_approvers(row: RestoreRequest) -> None:
-    target = row.target_instance or row.instance
-    alert_raise(
-        rule="approval_waiting", severity="warning", subject=row.subject, dedupe_key=waiting_key(row),
-        title=f"The restore {row.restore_id} onto {target.name} waits for signatures.",
-        detail=f"Asked by {row.requested_by_name}: {row.reason or 'no reason given'}. "
-        f"To be signed as {' and '.join(roles_missing(row))}.",
-        link=f"/restores/{row.restore_id}/",
-    )  # fmt: skip

@@ -57,7 +57,7 @@ def rollback_start(
     reason = " ".join(reason.split())[:500]
     if not reason:
         raise InvalidInput("reason", "Expected why it is rolled back.")
-    target = request.target_instance or request.instance
+    target = request.affected
     require(actor=actor, permission="catalog.restore_instance", instance=target)
     if isinstance(actor, User):
         if came_by_token(actor):
