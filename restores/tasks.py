@@ -6,6 +6,7 @@ from typing import Any
 
 from dataprotect.ops.context import JobContext
 from restores.services.approval_notice import approvals_remind
+from restores.services.approval_policy_decide import proposals_lapse
 from restores.services.break_glass import reviews_remind
 from restores.services.clone import clone_drop_run, clone_run, clone_sweep
 from restores.services.request_cancel import restores_expire
@@ -49,6 +50,7 @@ def tend_restores() -> dict[str, int]:
     return {
         "settled": runs_settle(),
         "expired": restores_expire(),
+        "proposals_lapsed": proposals_lapse(),
         "reminded": approvals_remind(),
         "reviews_overdue": reviews_remind(),
     }

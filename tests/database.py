@@ -7,7 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
+from django.core.management.color import no_style
 from django.db import connection
 from pytest_django.plugin import blocking_manager_key
 
@@ -43,3 +45,12 @@ def put_back(config: pytest.Config) -> None:
         # What flush made again by itself (permissions) has other keys than what is put back.
         call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
         connection.creation.deserialize_db_from_string(config.stash[_migrated])
+        _count_on()
+
+
+def _count_on() -> None:
+    """The rows came back with their keys: PostgreSQL's sequences have to go on behind them."""
+    statements = connection.ops.sequence_reset_sql(no_style(), apps.get_models())
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)

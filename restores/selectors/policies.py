@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db.models import Prefetch, QuerySet
 
 from restores.models import Approval, ApprovalPolicy
-from restores.selectors.approvals import STANDS_IN, fills
+from restores.selectors.approvals import STANDS_IN, fills, policy_active
 from restores.states import PolicyState, Scope
 
 _UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"))
@@ -26,6 +26,11 @@ def policy_list() -> QuerySet[ApprovalPolicy]:
 def proposal() -> ApprovalPolicy | None:
     """The version that waits for signatures."""
     return policy_list().filter(state=PolicyState.PROPOSED).first()
+
+
+def signed_until(policy: ApprovalPolicy) -> datetime:
+    """When a proposal lapses: after the hours that the policy in force gives a request."""
+    return policy.proposed_at + timedelta(hours=policy_active().approval_hours)
 
 
 def role_for_policy(*, user: User, policy: ApprovalPolicy, missing: Sequence[str], at: datetime) -> str:

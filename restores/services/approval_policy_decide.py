@@ -13,6 +13,7 @@ from dataprotect.core.errors import ForeseenError
 from dataprotect.ops.services.audit import audit_record
 from restores.models import Approval, ApprovalPolicy
 from restores.selectors.approvals import fills, policy_active, rows_of
+from restores.selectors.policies import signed_until
 from restores.services.approval_policy_propose import policy_hash
 from restores.services.approval_rules import person
 from restores.states import Decision, PolicyState
@@ -25,7 +26,7 @@ def approval_policy_sign(
     """Sign what `rows_hash` stands for in `role`; the last signature puts it in force.
 
     Raises `approval.not_a_person`, `access.step_up`, `approval.not_open`, `approval.plan_changed`,
-    `approval.own`, `approval.role`, `approval.twice`, `approval.missing`.
+    `approval.expired`, `approval.own`, `approval.role`, `approval.twice`, `approval.missing`.
     """
     signer = person(actor, fresh_at)
     row = _open(policy, rows_hash)
@@ -65,6 +66,22 @@ def approval_policy_reject(
     return row
 
 
+def proposals_lapse() -> int:
+    """By the clock, once a minute: proposals that were not signed in time. How many lapsed."""
+    late = [
+        row for row in ApprovalPolicy.objects.filter(state=PolicyState.PROPOSED)
+        if clock.now() >= signed_until(row)
+    ]  # fmt: skip
+    for row in late:
+        with transaction.atomic():
+            if ApprovalPolicy.objects.filter(pk=row.pk, state=PolicyState.PROPOSED).update(
+                state=PolicyState.RETIRED, decided_at=clock.now()
+            ):
+                data = {"version": row.version, "hash": row.rows_hash}
+                audit_record(actor="system", verb="approval_policy.lapsed", subject=row, data=data)
+    return len(late)
+
+
 def policy_roles_needed() -> tuple[str, ...]:
     """The roles of the active policy's last row."""
     return rows_of(policy_active())[-1].roles
@@ -80,6 +97,12 @@ def _open(policy: ApprovalPolicy, rows_hash: str) -> ApprovalPolicy:
     if row.state != PolicyState.PROPOSED:
         raise ForeseenError(
             "approval.not_open", f"Version {row.version} is {row.get_state_display().lower()}.", "Look again."
+        )
+    if clock.now() >= signed_until(row):
+        raise ForeseenError(
+            "approval.expired",
+            f"Version {row.version} lapsed at {clock.iso(signed_until(row))}.",
+            "Propose it anew.",
         )
     now = policy_hash(row.rows, row.approval_hours, row.execution_hours)
     if not rows_hash == row.rows_hash == now:

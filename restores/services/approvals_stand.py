@@ -8,7 +8,16 @@ from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops.services.audit import audit_record
 from restores.models import BreakGlassUse, RestoreRequest
-from restores.selectors.approvals import fills, may_sign, others_who_fill, roles_needed, signatures
+from restores.selectors.approvals import (
+    fills,
+    may_sign,
+    others_who_fill,
+    policy_active,
+    roles_needed,
+    row_for,
+    rows_of,
+    signatures,
+)
 
 
 def approvals_void(*, actor: Actor, request: RestoreRequest) -> int:
@@ -40,6 +49,7 @@ def approvals_stand(*, request: RestoreRequest) -> None:
     if not BreakGlassUse.objects.filter(request=request, plan_hash=request.plan_hash).exists():
         _signed(request)
         _nobody_could_sign_what_was_waived(request)
+        _policy_asks_for_nobody_else(request)
 
 
 def _signed(request: RestoreRequest) -> None:
@@ -67,6 +77,17 @@ def _nobody_could_sign_what_was_waived(request: RestoreRequest) -> None:
         found = others_who_fill(role=role, instance=target, besides=request.requested_by_id, at=clock.now())
         if found:
             raise _missing(f"{found[0].get_username()} could sign as {role} by now.")
+
+
+def _policy_asks_for_nobody_else(request: RestoreRequest) -> None:
+    """A stricter policy reaches what was signed under an older one."""
+    policy, approval = policy_active(), request.plan.get("approval", {})
+    row = row_for(
+        rows_of(policy), request.scope, len(request.plan.get("databases", ())), request.plan.get("bytes", 0)
+    )
+    for role in row.roles:
+        if role not in {*roles_needed(request), *approval.get("waived", ())}:
+            raise _missing(f"Version {policy.version} of the approval policy asks for {role} as well.")
 
 
 def _missing(why: str) -> ForeseenError:

@@ -18,7 +18,14 @@ from dataprotect.ops.views.page import Request, action, form_page
 from restores.forms import ApprovalPolicyForm, initial_of_approval_policy
 from restores.models import ApprovalPolicy
 from restores.selectors.approvals import policy_active, rows_of
-from restores.selectors.policies import policy_list, proposal, role_for_policy, rows_in_words, stands_in
+from restores.selectors.policies import (
+    policy_list,
+    proposal,
+    role_for_policy,
+    rows_in_words,
+    signed_until,
+    stands_in,
+)
 from restores.services.approval_policy_decide import (
     approval_policy_reject,
     approval_policy_sign,
@@ -65,7 +72,10 @@ def _proposal(request: Request) -> dict[str, Any]:
         return {"proposal": None}
     missing = policy_roles_missing(found)
     role = role_for_policy(user=request.user, policy=found, missing=missing, at=clock.now())
-    return {"proposal": found, "proposed": rows_in_words(found), "missing": missing, "role": role}
+    return {
+        "proposal": found, "proposed": rows_in_words(found), "missing": missing, "role": role,
+        "until": signed_until(found),
+    }  # fmt: skip
 
 
 @action

@@ -1,4 +1,6 @@
-"""The tests of this folder once more, on PostgreSQL and Redis instead of SQLite and the database broker."""
+"""What leans on the database itself once more, on PostgreSQL and Redis instead of SQLite and its own broker:
+jobs, the audit chain, and who may sign.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,20 @@ import pytest
 from tests.ops.conftest import ROOT
 from tests.servers.postgresql import PostgresServer
 
-SUITE = ["test_workers.py", "test_foreground.py", "test_lease.py", "test_states.py", "test_audit_chain.py",
-         "test_stop.py", "test_commands.py"]  # fmt: skip
+SUITE = [
+    *(
+        f"tests/ops/test_{name}.py"
+        for name in ("workers", "foreground", "lease", "states", "audit_chain", "stop", "commands")
+    ),
+    "tests/restores/test_approval_triggers.py",
+    "tests/restores/test_ways_around.py::test_two_signers_at_once_in_one_role_are_one",
+]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif("OPS_TESTS_DATABASE_URL" in os.environ, reason="this is the second run")
-def test_jobs_and_audit_on_postgresql_and_redis(
+def test_jobs_audit_and_signatures_on_postgresql_and_redis(
     postgres15: PostgresServer, redis_url: str, tmp_path: Path
 ) -> None:
     with postgres15.connect() as session:
@@ -33,10 +41,11 @@ def test_jobs_and_audit_on_postgresql_and_redis(
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--ds=tests.ops.settings_on_servers",
          f"--junitxml={report}", f"--basetemp={tmp_path / 'inner'}",
-         *(f"tests/ops/{name}" for name in SUITE)],
+         *SUITE],
         cwd=ROOT, env=environment, capture_output=True, text=True,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
-    assert "test_writers_at_once_keep_one_chain" in report.read_text()
+    for name in ("test_writers_at_once_keep_one_chain", "test_two_signers_at_once_in_one_role_are_one"):
+        assert name in report.read_text()
     with postgres15.connect() as session:
         session.execute("DROP DATABASE ops_suite WITH (FORCE)")

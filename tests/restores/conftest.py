@@ -20,9 +20,10 @@ from tests.catalog.conftest import (
 from tests.ops.conftest import ROOT, worker_environment
 from tests.restores import scene as scenes
 from tests.restores.scene import LEDGER, SHOP, Scene
+from tests.restores.signing import dba, orders, reachable
 from tests.servers.postgresql import PostgresServer
 
-__all__ = ["installation", "make_instance", "person", "repository"]
+__all__ = ["dba", "installation", "make_instance", "orders", "person", "reachable", "repository"]
 Worker = Callable[..., str]
 
 

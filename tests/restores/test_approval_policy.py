@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +13,14 @@ from django.test import Client
 from catalog import roles
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
+from dataprotect.ops.models import AuditEvent
 from restores.models import ApprovalPolicy
 from restores.selectors.approvals import policy_active, rows_of
-from restores.services.approval_policy_decide import approval_policy_reject, approval_policy_sign
+from restores.services.approval_policy_decide import (
+    approval_policy_reject,
+    approval_policy_sign,
+    proposals_lapse,
+)
 from restores.services.approval_policy_propose import approval_policy_propose
 from tests.people import prove
 
@@ -82,6 +88,17 @@ def test_one_rejection_ends_it_and_a_newer_proposal_takes_its_place(person: Pers
         fresh_at=clock.now(),
     )  # fmt: skip
     assert ended.state == "rejected" and policy_active().version == 1
+
+
+def test_a_proposal_nobody_signed_in_time_lapses(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, vp = propose(person("lead", roles.DBA_LEAD)), person("vp", roles.VP_ENGINEERING)
+    assert proposals_lapse() == 0
+    late = clock.now() + timedelta(hours=policy_active().approval_hours)
+    monkeypatch.setattr(clock, "now", lambda: late)
+    refused("approval.expired", lambda: sign(made, vp, roles.VP_ENGINEERING))
+    assert (proposals_lapse(), proposals_lapse()) == (1, 0)
+    made.refresh_from_db()
+    assert made.state == "retired" and AuditEvent.objects.filter(verb="approval_policy.lapsed").count() == 1
 
 
 def test_what_makes_no_sense_is_refused_in_words(person: Person) -> None:
