@@ -122,11 +122,11 @@ def _typed(name: str, value: Any) -> tuple[Any, str]:
 
 
 SIZES = {"bytes", "peak_memory", "size_bytes", "stored_bytes", "free_bytes"}
-NAMES = {"seconds": "Took", "backup_id": "Backup", "rto_seconds": "RTO measured"}
+NAMES = {"seconds": "Took", "backup_id": "Backup", "restore_id": "Restore", "rto_seconds": "RTO measured"}
 
 
 def _kind(name: str, value: Any) -> str:
-    if name in {"backup_id", "state"}:
+    if name in {"backup_id", "restore_id", "state"}:
         return name.removesuffix("_id")
     if isinstance(value, bool):
         return "flag"

@@ -21,6 +21,7 @@ from catalog.selectors.visible import (
 )
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops.models import Job
+from dataprotect.ops.selectors import active_jobs_of
 from restores.models import Approval, RestoreRequest, RestoreRun, RestoreStep, RollbackPoint, Safeguard
 from restores.selectors.approvals import role_to_sign, roles_missing, signatures
 from restores.states import ACTIVE, OPEN, RestoreState, RollbackState, StepState
@@ -74,10 +75,22 @@ class RequestDetail:
     may_start: bool
     may_edit: bool
     may_roll_back: bool
+    is_rolling_back: bool
+    """Asked for by a person, and not over."""
 
     @property
     def is_active(self) -> bool:
         return self.row.state in ACTIVE
+
+    @property
+    def is_followed(self) -> bool:
+        """Its page asks what is new."""
+        return self.is_active or self.is_rolling_back
+
+    @property
+    def standing(self) -> str:
+        """Changes whenever a person can do something else with it, or knows something else about it."""
+        return RollbackState.ROLLING_BACK if self.is_rolling_back else self.row.state
 
     @property
     def current(self) -> RestoreStep | None:
@@ -92,6 +105,7 @@ def request_detail(*, user: User, restore_id: str, now: datetime) -> RequestDeta
     may_restore = may(user=user, permission="catalog.restore_instance", instance=target)
     points = list(run.rollback_points.order_by("pk")) if run is not None else []
     usable = any(point.state in (RollbackState.READY, RollbackState.FAILED) for point in points)
+    rolling_back = bool(points) and row.state not in ACTIVE and _is_rolling_back(row)
     return RequestDetail(
         row=row,
         run=run,
@@ -106,8 +120,13 @@ def request_detail(*, user: User, restore_id: str, now: datetime) -> RequestDeta
         may_break=row.state == RestoreState.AWAITING and may_restore and _breaks_glass(user),
         may_start=row.state == RestoreState.APPROVED and may_restore,
         may_edit=row.state in OPEN and (may_restore or row.requested_by_id == user.pk),
-        may_roll_back=usable and row.state not in ACTIVE and may_restore,
+        may_roll_back=usable and row.state not in ACTIVE and may_restore and not rolling_back,
+        is_rolling_back=rolling_back,
     )
+
+
+def _is_rolling_back(row: RestoreRequest) -> bool:
+    return active_jobs_of(row.subject).filter(kind="run_rollback").exists()
 
 
 def _breaks_glass(user: User) -> bool:

@@ -68,7 +68,7 @@ def restore(request: Request, restore_id: str) -> HttpResponse:
 def restore_progress(request: Request, restore_id: str) -> HttpResponse:
     """What changes while it runs; the page asks every two seconds until it has ended."""
     context = _context(request, restore_id)
-    context["changed"] = request.GET.get("state") != context["row"].state
+    context["changed"] = request.GET.get("state") != context["detail"].standing
     return render(request, "restores/restore.html#moving", context)
 
 

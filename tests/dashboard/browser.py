@@ -35,11 +35,50 @@ def give_session(context: BrowserContext, base: str, key: str) -> None:
     context.add_cookies([{"name": "sessionid", "value": key, "url": base}])
 
 
-class Keyboard:
-    """A person without a mouse: Tab until the wanted thing has the focus, then type or press Enter."""
+class Hands:
+    """How a person uses a page: stories are told once, and lived through by people with different hands."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
+
+    def fill(self, label: str, text: str) -> None:
+        raise NotImplementedError
+
+    def choose(self, label: str, words: str) -> None:
+        raise NotImplementedError
+
+    def press(self, role: str, name: str) -> None:
+        raise NotImplementedError
+
+    def sign_in(self, base: str, name: str, password: str) -> None:
+        self.page.goto(f"{base}/login/")
+        self.fill("Username", name)
+        self.fill("Password", password)
+        self.press("button", "Sign in")
+        self.page.wait_for_url(f"{base}/")
+
+    def _field(self, label: str) -> Locator:
+        return self.page.get_by_label(label).first
+
+    def _control(self, role: str, name: str) -> Locator:
+        return self.page.get_by_role(role, name=name).first  # type: ignore[arg-type]
+
+
+class Mouse(Hands):
+    """Points and clicks; with JavaScript or without."""
+
+    def fill(self, label: str, text: str) -> None:
+        self._field(label).fill(text)
+
+    def choose(self, label: str, words: str) -> None:
+        self._field(label).select_option(label=words)
+
+    def press(self, role: str, name: str) -> None:
+        self._control(role, name).click()
+
+
+class Keyboard(Hands):
+    """A person without a mouse: Tab until the wanted thing has the focus, then type or press Enter."""
 
     def go_to(self, target: Locator, most: int = 120) -> None:
         target.wait_for()
@@ -57,26 +96,25 @@ class Keyboard:
         assert outline != "none", "the focus cannot be seen"
 
     def fill(self, label: str, text: str) -> None:
-        field = self.page.get_by_label(label, exact=False).first
-        self.go_to(field)
+        self.go_to(self._field(label))
         self.page.keyboard.press("Control+A")
         self.page.keyboard.type(text)
 
     def fill_instant(self, label: str, at: datetime) -> None:
         """Part by part, as the browser's own control wants it (American, as Chromium is here)."""
-        self.go_to(self.page.get_by_label(label, exact=False).first)
+        self.go_to(self._field(label))
         self.page.keyboard.type(f"{at:%m%d%Y}")
         self.page.keyboard.press("ArrowRight")
         self.page.keyboard.type(f"{at:%I%M%p}")
 
     def choose(self, label: str, words: str) -> None:
         """In a select, by typing what the option begins with."""
-        field = self.page.get_by_label(label, exact=False).first
+        field = self._field(label)
         self.go_to(field)
         self.page.keyboard.type(words)
         chosen = field.evaluate("element => element.selectedOptions[0].text")
         assert chosen == words, chosen
 
     def press(self, role: str, name: str) -> None:
-        self.go_to(self.page.get_by_role(role, name=name).first)  # type: ignore[arg-type]
+        self.go_to(self._control(role, name))
         self.page.keyboard.press("Enter")

@@ -162,7 +162,7 @@ def test_the_second_database_takes_itself_back_and_the_third_is_not_touched(
 
     asker = new_page(viewport={"width": 1280, "height": 800})
     hands = Keyboard(asker)
-    sign_in(asker, site, "anna", seed.PASSWORD)
+    hands.sign_in(site, "anna", seed.PASSWORD)
     set_up(asker, hands, site, application)
     address = ask(asker, hands, site, scene)
 
@@ -180,7 +180,10 @@ def test_the_second_database_takes_itself_back_and_the_third_is_not_touched(
     asker.goto(address)
     hands.press("button", "Start the restore")
     expect(asker.get_by_text("You can close this page. The work")).to_be_visible()
+    steps = asker.get_by_role("region", name="Steps of the run")
+    hands.go_to(steps)
     expect(asker.get_by_role("heading", name="Stopped.")).to_be_visible(timeout=LONG)
+    expect(steps, "what is new moves no focus").to_be_focused()
     outcome = asker.get_by_label("How it stands")
     expect(outcome).to_contain_text("ledger does not serve")
     expect(outcome).to_contain_text("shop is the restored one and can be rolled back until")
