@@ -13,6 +13,7 @@ from dataprotect.core.errors import ForeseenError, InvalidInput
 from dataprotect.engine.recovery_target import parse_target
 from dataprotect.engine.timeline_model import Target
 from dataprotect.ops.forms import HouseForm, dress
+from dataprotect.ops.operating_profile import Safeguard
 from restores.states import Scope, TableMode
 
 GB = 10**9
@@ -118,7 +119,12 @@ class TargetForm(HouseForm):
 
 
 class SubmitForm(HouseForm):
-    """Step 4: ticket, window, reason, and the typed name."""
+    """Step 4: ticket, window, reason, and the typed name. `demanded`: what the profile insists on."""
+
+    _ANSWERS = {
+        Safeguard.CHANGE_TICKET: ("ticket",),
+        Safeguard.DOWNTIME_WINDOW: ("window_start", "window_end"),
+    }
 
     reason = forms.CharField(
         max_length=500, widget=forms.Textarea(attrs={"rows": 2}), help_text="Whoever signs reads it."
@@ -137,8 +143,11 @@ class SubmitForm(HouseForm):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
-    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, name: str, demanded: frozenset[Safeguard], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for item in demanded:
+            for answer in self._ANSWERS[item]:
+                self.fields[answer].required = True
         if not name:
             del self.fields["typed_target"]
             return

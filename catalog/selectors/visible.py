@@ -36,9 +36,16 @@ def sees_every_instance(*, user: Viewer) -> bool:
 def instances_visible(*, user: Viewer) -> QuerySet[Instance]:
     if sees_every_instance(user=user):
         return Instance.objects.all()
+    return instances_allowing(user=user, permission="catalog.view_instance")
+
+
+def instances_allowing(*, user: Viewer, permission: str) -> QuerySet[Instance]:
+    """Those for which `user` holds `permission`, by role or given for them: `may` for all of them at once."""
+    if may(user=user, permission=permission):
+        return Instance.objects.all()
     if isinstance(user, str) or not user.is_active:
         return Instance.objects.none()
-    found: QuerySet[Instance] = get_objects_for_user(user, "catalog.view_instance", Instance.objects.all())
+    found: QuerySet[Instance] = get_objects_for_user(user, permission, Instance.objects.all())
     return found
 
 

@@ -112,6 +112,10 @@ class Approval(models.Model):
     def __str__(self) -> str:
         return f"{self.decision} by {self.approver_id} as {self.role or 'oneself'}"
 
+    def signs(self, plan_hash: str) -> bool:
+        """Is it a signature that stands, over exactly this plan?"""
+        return self.signed_hash == plan_hash and self.decision == Decision.APPROVE and self.voided_at is None
+
 
 class BreakGlassUse(models.Model):
     """Somebody of the named group started a restore without its approvals. It is reviewed afterwards."""

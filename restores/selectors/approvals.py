@@ -5,7 +5,8 @@ Volumes are bytes; the policy's GB and TB are powers of ten. Above a row's limit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,13 +17,16 @@ from django.db.models import QuerySet
 from catalog.models import Instance
 from catalog.roles import DBA, DBA_LEAD, SENIOR_DBA
 from catalog.selectors.roles import counting_roles, grants_held
-from catalog.selectors.visible import Viewer, instances_visible, may
+from catalog.selectors.visible import Viewer, instances_allowing, instances_visible, may
 from dataprotect.core.errors import ForeseenError
 from restores.models import Approval, ApprovalPolicy, RestoreRequest
 from restores.states import Decision, PolicyState, RestoreState, Scope
 
 STANDS_IN: dict[str, tuple[str, ...]] = {DBA: (SENIOR_DBA, DBA_LEAD), SENIOR_DBA: (DBA_LEAD,)}
 """Who may fill a role beside those who hold it: seniors of the same trade."""
+_SIGNS, _RESTORES, _SEES = (
+    "restores.approve_restore", "catalog.restore_instance", "catalog.view_instance",
+)  # fmt: skip
 _ROW_OF = {Scope.TABLE: Scope.DATABASE}
 
 
@@ -80,16 +84,21 @@ def row_for(rows: Sequence[PolicyRow], scope: str, databases: int, size_bytes: i
 
 def fills(*, user: User, role: str, at: datetime) -> bool:
     """Does a role of this person that counts at `at` fill `role`?"""
-    return bool(counting_roles(user=user, at=at) & {role, *STANDS_IN.get(role, ())})
+    return bool(counting_roles(user=user, at=at) & _fillers(role))
+
+
+def _fillers(role: str) -> frozenset[str]:
+    return frozenset({role, *STANDS_IN.get(role, ())})
 
 
 def may_sign(*, user: Viewer, instance: Instance, role: str) -> bool:
     """Has this person the right to sign for this instance? Whether the role counts `fills` tells."""
-    if not may(user=user, permission="restores.approve_restore"):
-        return False
-    if role in (DBA, SENIOR_DBA, DBA_LEAD):
-        return may(user=user, permission="catalog.restore_instance", instance=instance)
-    return may(user=user, permission="catalog.view_instance", instance=instance)
+    return may(user=user, permission=_SIGNS) and may(user=user, permission=_right(role), instance=instance)
+
+
+def _right(role: str) -> str:
+    """Which a person needs for the instance in order to sign in `role`."""
+    return _RESTORES if role in (DBA, SENIOR_DBA, DBA_LEAD) else _SEES
 
 
 def signatures(request: RestoreRequest) -> QuerySet[Approval]:
@@ -113,23 +122,27 @@ def role_to_sign(*, user: User, request: RestoreRequest, at: datetime) -> str | 
     """The missing role this person could sign in, the plan's order; None when there is none."""
     if request.state != RestoreState.AWAITING or request.requested_by_id == user.pk:
         return None
-    if signatures(request).filter(approver=user).exists():
+
+    def can(role: str) -> bool:
+        return fills(user=user, role=role, at=at) and may_sign(
+            user=user, instance=request.affected, role=role
+        )
+
+    return _open_role(user, request, signatures(request), can)
+
+
+def _open_role(
+    user: User, request: RestoreRequest, signed: Iterable[Approval], can: Callable[[str], bool]
+) -> str | None:
+    given = {each.role: each.approver_id for each in signed}
+    if user.pk in given.values():
         return None
-    instance = request.affected
-    return next(
-        (
-            role
-            for role in roles_missing(request)
-            if fills(user=user, role=role, at=at) and may_sign(user=user, instance=instance, role=role)
-        ),
-        None,
-    )
+    return next((role for role in roles_needed(request) if role not in given and can(role)), None)
 
 
 def others_who_fill(*, role: str, instance: Instance, besides: int | None, at: datetime) -> list[User]:
     """Active people who could sign in `role` for this instance, but for the person `besides`."""
-    names = {role, *STANDS_IN.get(role, ())}
-    holders = grants_held().filter(role__name__in=names, user__is_active=True).exclude(user=besides)
+    holders = grants_held().filter(role__name__in=_fillers(role), user__is_active=True).exclude(user=besides)
     people = {grant.user_id: grant.user for grant in holders}
     return [
         person
@@ -139,14 +152,31 @@ def others_who_fill(*, role: str, instance: Instance, besides: int | None, at: d
 
 
 def inbox(*, user: User, at: datetime) -> list[RestoreRequest]:
-    """What waits for this person's signature, the oldest first."""
+    """What waits for this person's signature, the oldest first. As many queries for many as for one."""
+    if not may(user=user, permission=_SIGNS):
+        return []
     waiting = (
         RestoreRequest.objects.filter(state=RestoreState.AWAITING, approval_until__gt=at)
         .filter(target_instance__in=instances_visible(user=user).order_by().values("pk"))
+        .exclude(requested_by=user)
         .select_related("instance", "target_instance", "requested_by")
+        .prefetch_related("approvals")
         .order_by("submitted_at")
     )
-    return [row for row in waiting if role_to_sign(user=user, request=row, at=at)]
+    roles = counting_roles(user=user, at=at)
+    allowed = {
+        right: frozenset(instances_allowing(user=user, permission=right).values_list("pk", flat=True))
+        for right in (_RESTORES, _SEES)
+    }
+
+    def can(instance: int, role: str) -> bool:
+        return bool(roles & _fillers(role)) and instance in allowed[_right(role)]
+
+    def role_of(row: RestoreRequest) -> str | None:
+        signed = [each for each in row.approvals.all() if each.signs(row.plan_hash)]
+        return _open_role(user, row, signed, functools.partial(can, row.affected.pk))
+
+    return [row for row in waiting if role_of(row)]
 
 
 def own_decisions(*, user: User, since: datetime) -> QuerySet[Approval]:

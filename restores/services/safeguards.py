@@ -11,6 +11,7 @@ from catalog.states import GOOD_BACKUP
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops.operating_profile import WORDS, Demand, OperatingProfile, Safeguard, safeguards_of
+from dataprotect.ops.selectors import operating_profile
 from dataprotect.ops.stop import stop_reason
 from restores.models import RestoreRequest
 from restores.models import Safeguard as Row
@@ -44,6 +45,17 @@ def safeguards_check(*, request: RestoreRequest) -> list[Row]:
         )  # fmt: skip
         rows.append(row)
     return rows
+
+
+def answers_demanded(*, request: RestoreRequest) -> frozenset[Safeguard]:
+    """What only whoever asks can give, and without which submitting is refused under the profile as it is."""
+    wanted = {Safeguard.CHANGE_TICKET, Safeguard.DOWNTIME_WINDOW}
+    if request.scope == Scope.TEST:
+        return frozenset()
+    if request.scope == Scope.TABLE:
+        wanted.remove(Safeguard.DOWNTIME_WINDOW)
+    demands = safeguards_of(operating_profile())
+    return frozenset(item for item in wanted if demands[item] == Demand.REQUIRED)
 
 
 def refuse_failed(rows: list[Row], *, besides: frozenset[Safeguard] = frozenset()) -> None:

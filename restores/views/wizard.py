@@ -21,7 +21,7 @@ from restores.services.preflight import preflight
 from restores.services.request_draft import Wish, may_change, restore_draft, restore_edit, wish_of
 from restores.services.request_plan import plan_freeze
 from restores.services.request_submit import restore_submit
-from restores.services.safeguards import name_to_type
+from restores.services.safeguards import answers_demanded, name_to_type
 from restores.services.table_compare import chosen_rows, compare_start, comparison_of
 from restores.states import Scope, TableMode
 
@@ -136,7 +136,7 @@ def submit(request: Request, restore_id: str) -> HttpResponse:
     given = request.POST if request.method == "POST" else None
     initial = {"reason": row.reason, "ticket": row.ticket}
     initial |= {"window_start": row.window_start, "window_end": row.window_end}  # type: ignore[dict-item]
-    form = SubmitForm(given, name=name, initial=initial)
+    form = SubmitForm(given, name=name, demanded=answers_demanded(request=row), initial=initial)
     refusal: ForeseenError | None = None
     if given is not None and form.is_valid():
         data = form.cleaned_data

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,9 +11,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from catalog import roles
 from catalog.services.instance_refresh import instance_refresh
 from dataprotect.core import clock
 from dataprotect.ops.services.audit import audit_record
+from restores.models import Approval, RestoreRequest
+from restores.selectors.approvals import inbox, role_to_sign
 from tests.dashboard import addresses, seed, seed_alerts, seed_keeping, seed_logs, seed_restores
 
 FEW, MANY = 5, 200
@@ -40,7 +44,28 @@ def grow(start: int, end: int) -> None:
         audit_record(actor="dba", verb="instance.added", subject=one)
         if number == 0:
             seed_restores.restores({"orders": one}, now)
+        else:
+            waits(one, number, now)
         instance_refresh(one)
+
+
+def waits(one: seed.Instance, number: int, now: datetime) -> None:
+    """A restore that is to be signed: by a DBA, by two others, or by nobody any more; or one's own."""
+    more: dict[str, Any] = {"requested_by": seed.person("one")} if number % 5 == 0 else {}
+    row = seed_restores.request(f"r1{number:07x}", one, now - timedelta(hours=1), **more)
+    if number % 3 == 0:
+        signed(row, roles.DBA, now)
+    elif number % 3 == 1:
+        row.plan["approval"]["roles"] = [roles.SENIOR_DBA, roles.ENGINEERING_MANAGER]
+        row.save(update_fields=["plan"])
+        signed(row, roles.ENGINEERING_MANAGER, now)
+
+
+def signed(row: RestoreRequest, role: str, now: datetime) -> None:
+    Approval.objects.create(
+        request=row, signed_hash=row.plan_hash, decision="approve", role=role, decided_at=now,
+        approver=seed.person("signer"), requester=row.requested_by,
+    )  # fmt: skip
 
 
 def counted(client: Client) -> dict[str, int]:
@@ -66,12 +91,23 @@ def test_pages_ask_as_often_for_many_instances_as_for_few(role: str):
     client = Client()
     client.force_login(user)
     few = counted(client)
+    assert waiting_for(user)
     grow(FEW, MANY)
     if role == "DBA":
         see_all(user)
     many = counted(client)
     assert many == few
     assert max(many.values()) <= 30, many
+    assert len(waiting_for(user)) > FEW
+
+
+def waiting_for(user: User) -> list[RestoreRequest]:
+    """The inbox, which asks for all at once what the page of one restore asks for that one."""
+    user, now = User.objects.get(pk=user.pk), clock.now()
+    found = inbox(user=user, at=now)
+    rows = RestoreRequest.objects.filter(state="awaiting").order_by("submitted_at")
+    assert found == [row for row in rows if role_to_sign(user=user, request=row, at=now)]
+    return found
 
 
 def seed_permission(codename: str) -> object:
@@ -86,3 +122,4 @@ def see_all(user: User) -> None:
 
     for one in seed.Instance.objects.all():
         assign_perm("view_instance", user, one)
+        assign_perm("restore_instance", user, one)

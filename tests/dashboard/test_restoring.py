@@ -7,10 +7,18 @@ from django.contrib.auth.models import User
 from guardian.shortcuts import assign_perm
 
 from catalog.models import Instance
-from restores.models import Approval, ApprovalPolicy, RestoreRun, RestoreSettings, SmokeTest
+from dataprotect.ops.services.profile import profile_choose
+from restores.models import (
+    Approval,
+    ApprovalPolicy,
+    RestoreRequest,
+    RestoreRun,
+    RestoreSettings,
+    SmokeTest,
+)
 from restores.selectors.history import split_of
 from tests.dashboard.conftest import ClientOf
-from tests.dashboard.seed_restores import WAITING
+from tests.dashboard.seed_restores import DRAFT, WAITING
 
 pytestmark = pytest.mark.usefixtures("catalogue", "db")
 LIMITS = {
@@ -100,6 +108,31 @@ def test_the_history_says_what_the_recovery_time_was_made_of(client_of: ClientOf
     )
     assert "No run matches" in body(client_of("auditor").get("/restores/history/?state=failed"))
     assert "No restore has ended yet" in body(client_of("DBA").get("/restores/history/"))
+
+
+@pytest.mark.parametrize(
+    ("profile", "scope", "needed"),
+    [
+        ("production", "database", ["ticket", "window_start", "window_end"]),
+        ("production", "table", ["ticket"]),
+        ("production", "test", []),
+        ("homelab", "database", []),
+    ],
+)
+def test_what_the_profile_demands_is_not_called_optional(
+    profile: str, scope: str, needed: list[str], client_of: ClientOf
+):
+    profile_choose(actor="system:root", profile=profile)
+    draft = RestoreRequest.objects.get(restore_id=DRAFT)
+    target = None if scope == "test" else draft.instance
+    RestoreRequest.objects.filter(pk=draft.pk).update(scope=scope, target_instance=target, databases=["shop"])
+    lead, address = client_of("DBA Lead"), f"/restores/{DRAFT}/submit/"
+    fields = ("ticket", "window_start", "window_end")
+    labels = [line for line in body(lead.get(address)).splitlines() if '<label class="form-label"' in line]
+    demanded = [name for name in fields for line in labels if f"id_{name}" in line and "optional" not in line]
+    assert demanded == needed
+    refused = body(lead.post(address, {"reason": "Why.", "typed_target": "shop"}))
+    assert [name for name in fields if f'id="id_{name}_error"' in refused] == needed
 
 
 def test_who_signs_what_is_told_in_words(client_of: ClientOf):
