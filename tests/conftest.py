@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.catalog.installation import Installation
@@ -26,6 +27,10 @@ from tests.isolation import OutsideWorld, SocketGuard
 from tests.servers.postgresql import DEBIAN_15, PostgresServer, binaries_17
 from tests.servers.redis import RedisServer
 from tests.warm import WarmPython
+
+# A machine with other work to do is no reason to fail: what an example costs says nothing about the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 pytest_plugins = ["tests.audit_flush"]
 MakePostgres = Callable[..., PostgresServer]

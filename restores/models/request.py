@@ -87,10 +87,7 @@ class RestoreRequest(models.Model):
     class Meta:
         ordering = ["-created_at", "-pk"]
         verbose_name = "restore request"
-        permissions = [
-            ("approve_restore", "Can sign restore requests in the role held"),
-            ("rollback_restore", "Can roll a restore back"),
-        ]
+        permissions = [("approve_restore", "Can sign restore requests in the role held")]
         indexes = [
             models.Index(fields=["state", "-created_at"], name="restores_request_by_state"),
             models.Index(fields=["instance", "-created_at"], name="restores_request_of_instance"),
