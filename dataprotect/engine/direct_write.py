@@ -13,6 +13,8 @@ import mmap
 import os
 import threading
 
+import numpy as np
+
 UNIT = 4096
 """Offset, length and memory of a direct write are multiples of the disk's sector; no sector is larger."""
 WORTH_IT = 256 << 10
@@ -54,7 +56,9 @@ def write(descriptor: int, data: memoryview, offset: int) -> int:
 
 
 def _aligned(data: memoryview) -> memoryview:
-    """A copy of `data` at the beginning of a memory page, good until this thread's next call."""
+    """`data` if it begins at a memory page, else a copy that does, good until this thread's next call."""
+    if not np.frombuffer(data, np.uint8).ctypes.data % UNIT:
+        return data
     buffer: mmap.mmap | None = getattr(_own, "buffer", None)
     if buffer is None or len(buffer) < len(data):
         buffer = _own.buffer = mmap.mmap(-1, len(data))

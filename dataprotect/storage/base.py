@@ -6,6 +6,7 @@ order: so a source of the base is one higher here.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from array import array
@@ -26,6 +27,8 @@ from dataprotect.storage.pipeline.spool import private_database
 _CACHED_FRAMES = 64
 _CACHED_DECODERS = 1024
 _NONE = -1
+_LENGTH = Located._fields.index("length")
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 ReadFrame = Callable[[Located], bytes]
 """The plain bytes of the frame at that place, whose source counts as in the base's manifest."""
@@ -107,9 +110,9 @@ class Base:
                 number, position = number + 1, 0
                 self._database.execute("INSERT INTO file VALUES (?,?)", (os.fsencode(entry.path), number))
             for block in blocks:
-                length = sum([piece.length for piece in block.pieces])
-                pieces = ",".join([_shifted(piece) for piece in block.pieces])
-                yield number, position, block.digest, length, pieces, _shifted(block.pages)
+                length = sum([piece[_LENGTH] for piece in block.pieces])
+                pages = [] if block.pages is None else [list(block.pages)]
+                yield number, position, block.digest, length, _shifted(block.pieces), _shifted(pages)
                 position += 1
 
 
@@ -140,9 +143,10 @@ class FrameReader:
         return self._packs.open(source, pack, header)
 
 
-def _shifted(place: Located | None) -> str:
-    """A place as JSON, its source counted as in the new backup; '' for none."""
-    if place is None:
-        return ""
-    source, *rest = place
-    return f"[{','.join(map(str, (source + 1, *rest)))}]"
+def _shifted(places: list[list[int]]) -> str:
+    """Places as JSON without the outer brackets, their sources counted as in the new backup: one more, in
+    `places` too.
+    """
+    for place in places:
+        place[0] += 1
+    return _encode(places)[1:-1]

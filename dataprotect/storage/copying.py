@@ -1,7 +1,7 @@
 """Copying a backup out: windows of blocks in manifest order, few large reads, decoding in parallel.
 
 The caller's thread plans; worker threads read, decode, check the block's digest and only then hand
-bytes to the sink. At most two windows are under way, so memory does not grow with the backup.
+bytes to the sink (delivering). At most two windows are under way, so memory does not grow with the backup.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from xxhash import xxh3_128_digest
 
 from dataprotect.core.progress import Reporter
 from dataprotect.storage.backends.base import Backend
+from dataprotect.storage.buffers import BlockBuffers
+from dataprotect.storage.delivering import Deliveries, Ready
 from dataprotect.storage.documents import DamagedObject
 from dataprotect.storage.model import BLOCK, Block, FileEntry, Located, Sink
 from dataprotect.storage.pipeline.frames import HEADER, FrameDecoder
@@ -34,7 +36,7 @@ Files = Iterable[tuple[FileEntry | None, list[Block]]]
 
 @dataclass(slots=True)
 class _Wanted:
-    """A block to be restored. `buffer` is there only when it comes in several pieces."""
+    """A block to be restored. One in several pieces is gathered in `buffer`, from the first to the last."""
 
     path: str
     number: int
@@ -42,16 +44,16 @@ class _Wanted:
     length: int
     digest: bytes
     missing: int
-    buffer: bytearray | None = None
+    scattered: bool
+    buffer: memoryview | None = None
 
 
 class _Target(NamedTuple):
-    """Part `at`, `length` of a decoded frame goes to `into` of the block."""
+    """Parts of a decoded frame, (`at`, `length`, `into` of the block) each; `bytes` of them in all."""
 
     block: _Wanted
-    at: int
-    length: int
-    into: int
+    parts: list[tuple[int, int, int]]
+    bytes: int
 
 
 @dataclass(slots=True)
@@ -94,13 +96,14 @@ class Copier:
     """One restore. Build it, then `run` it once."""
 
     def __init__(self, packs: Packs, sink: Sink, threads: int, reporter: Reporter) -> None:
-        self._packs, self._sink, self._reporter = packs, sink, reporter
+        self._packs, self._reporter = packs, reporter
         self._decoders: dict[tuple[int, int], FrameDecoder] = {}
         self._runs: queue.Queue[_Run | None] = queue.Queue()
         self._room = threading.Semaphore(_WINDOWS_UNDER_WAY)
         self._lock = threading.Lock()
-        self._left: dict[int, int] = {}
         self._failure: BaseException | None = None
+        self._buffers = BlockBuffers()
+        self._deliveries = Deliveries(sink, self._buffers, self._fail)
         self._threads = [
             threading.Thread(target=self._work, name=f"storage-reader-{n}", daemon=True)
             for n in range(threads)
@@ -120,6 +123,7 @@ class Copier:
                 self._runs.put(None)
             for thread in self._threads:
                 thread.join()
+            self._deliveries.close()
         self._raise_failure()
 
     def _plan(self, files: Files) -> None:
@@ -127,24 +131,18 @@ class Copier:
         for found, blocks in files:
             if found is not None:
                 entry, number, offset = found, number + 1, 0
-                self._begin(entry, number)
+                self._deliveries.begin(entry, number)
             assert entry is not None  # noqa: S101  the manifest reader refuses blocks before a file
             for block in blocks:
                 length = min(BLOCK, entry.size - offset)
-                _want(window, _Wanted(entry.path, number, offset, length, block.digest, length), block)
+                scattered = len(block.pieces) != 1
+                wanted = _Wanted(entry.path, number, offset, length, block.digest, length, scattered)
+                _want(window, wanted, block)
                 offset += length
                 if window.bytes >= WINDOW_BYTES or window.blocks >= _WINDOW_BLOCKS:
                     self._dispatch(window)
                     window = _Window()
         self._dispatch(window)
-
-    def _begin(self, entry: FileEntry, number: int) -> None:
-        self._sink.begin(entry, number)
-        if entry.size and entry.kind == "file":
-            with self._lock:
-                self._left[number] = -(-entry.size // BLOCK)
-        else:
-            self._sink.end(number)
 
     def _dispatch(self, window: _Window) -> None:
         """Cut the window into runs and queue them, when an earlier window has made room."""
@@ -176,39 +174,48 @@ class Copier:
             raise DamagedObject(decoder.name, "it ends too early")
         view = memoryview(data)
         for frame in run.frames:
-            place = frame.place
+            place, buffer = frame.place, self._buffers.take()
             start = place.offset - run.start
-            stored = view[start : start + place.stored]
-            plain = memoryview(decoder.decode(place.frame, stored, place.plain, decompressor))
-            for target in frame.targets:
-                self._deliver(target, plain[target.at : target.at + target.length], decoder.name)
-            self._reporter.advance(sum([target.length for target in frame.targets]))
+            plain = buffer[: place.plain]
+            decoder.decode_into(plain, place.frame, view[start : start + place.stored], decompressor)
+            if not self._passed_on(frame, plain, buffer, decoder.name):
+                for target in frame.targets:
+                    self._deliver(target, plain, decoder.name)
+                self._buffers.give_back(buffer)
+            self._reporter.advance(sum([target.bytes for target in frame.targets]))
             if self._failure is not None:
                 return
 
-    def _deliver(self, target: _Target, part: memoryview, source: str) -> None:
+    def _passed_on(self, frame: _Frame, plain: memoryview, buffer: memoryview, source: str) -> bool:
+        """A frame that is one whole block goes on as it is, with the memory it lies in."""
+        block = frame.targets[0].block
+        if len(frame.targets) > 1 or block.scattered:
+            return False
+        ((at, length, _),) = frame.targets[0].parts
+        self._deliveries.later(_proved(block, plain[at : at + length], source), buffer)
+        return True
+
+    def _deliver(self, target: _Target, plain: memoryview, source: str) -> None:
         block = target.block
-        if block.buffer is None:
-            self._hand_over(block, part, source)
+        if not block.scattered:
+            ((at, length, _),) = target.parts
+            self._deliveries.now(_proved(block, plain[at : at + length], source))
             return
-        block.buffer[target.into : target.into + target.length] = part
         with self._lock:
-            block.missing -= target.length
+            if block.buffer is None:
+                block.buffer = self._buffers.take()
+            buffer = block.buffer
+        try:
+            for at, length, into in target.parts:
+                buffer[into : into + length] = plain[at : at + length]
+        except ValueError as error:
+            raise DamagedObject(source, f"a piece of {block.path!r} ends behind its frame") from error
+        with self._lock:
+            block.missing -= target.bytes
             complete = not block.missing
         if complete:
-            self._hand_over(block, memoryview(block.buffer), source)
             block.buffer = None
-
-    def _hand_over(self, block: _Wanted, data: memoryview, source: str) -> None:
-        if len(data) != block.length or xxh3_128_digest(data) != block.digest:
-            raise DamagedObject(source, f"the digest of {block.path!r} at {block.offset} does not match")
-        self._sink.write(block.number, block.offset, data)
-        with self._lock:
-            left = self._left[block.number] = self._left[block.number] - 1
-            if not left:
-                del self._left[block.number]
-        if not left:
-            self._sink.end(block.number)
+            self._deliveries.later(_proved(block, buffer[: block.length], source), buffer)
 
     def _decoder(self, source: int, pack: int) -> FrameDecoder:
         found = self._decoders.get((source, pack))
@@ -235,18 +242,27 @@ class Copier:
             raise self._failure
 
 
+def _proved(block: _Wanted, data: memoryview, source: str) -> Ready:
+    if len(data) != block.length or xxh3_128_digest(data) != block.digest:
+        raise DamagedObject(source, f"the digest of {block.path!r} at {block.offset} does not match")
+    return Ready(block.number, block.offset, data)
+
+
 def _want(window: _Window, wanted: _Wanted, block: Block) -> None:
     """Note for every frame which parts of it the block needs."""
+    parts: dict[tuple[int, int, int], list[tuple[int, int, int]]] = {}
     into = 0
-    if len(block.pieces) != 1:
-        wanted.buffer = bytearray(wanted.length)
-    for piece in block.pieces:
-        key = (piece.source, piece.pack, piece.frame)
-        frame = window.frames.get(key)
-        if frame is None:
-            frame = window.frames[key] = _Frame(piece)
-        frame.targets.append(_Target(wanted, piece.at, piece.length, into))
-        into += piece.length
+    for source, pack, number, offset, stored, plain, at, length in block.pieces:
+        key = (source, pack, number)
+        found = parts.get(key)
+        if found is None:
+            found = parts[key] = []
+            if key not in window.frames:
+                window.frames[key] = _Frame(Located(*key, offset, stored, plain, 0, plain))
+        found.append((at, length, into))
+        into += length
+    for key, found in parts.items():
+        window.frames[key].targets.append(_Target(wanted, found, sum([length for _, length, _ in found])))
     window.blocks += 1
     window.bytes += wanted.length
 

@@ -15,6 +15,10 @@ BLOCK = 1 << 20
 CHUNK = 1 << 20
 """The most that one chunk task carries, and so the most that one frame holds decoded."""
 
+PAGED_BLOCKS = 4
+"""The most blocks that one page task carries when the backup builds on another: the few changed pages of each
+are looked at together, which costs little more than looking at one. Else it carries one."""
+
 PAGE = 8192
 """Blocks of paged files are compared PAGE by PAGE with the backup that the new one builds on."""
 
@@ -75,14 +79,14 @@ class ChunkTask:
 
 @dataclass(frozen=True, slots=True)
 class PageTask:
-    """Work for one writer thread: one block of a file whose pages change one by one.
+    """Work for one writer thread: neighbouring blocks of a file whose pages change one by one.
 
     `read` is that of a ChunkTask. `examine(data, pages)` comes once after it, unless something failed: it
     looks at those pages (None: at all of them) and returns True when it put `data` right. `newer(data)` says
-    which pages are to be stored even where they equal those of the base.
+    which pages of a block are to be stored even where they equal those of the base.
     """
 
-    piece: Piece
+    pieces: Sequence[Piece]
     read: Callable[[memoryview], memoryview | None]
     examine: Callable[[memoryview, Pages | None], bool]
     newer: Callable[[memoryview], Pages]
@@ -109,10 +113,12 @@ class Located(NamedTuple):
 class Block(NamedTuple):
     """XXH3-128 of the block (16 bytes) and its pieces in order: together they are the whole block.
 
+    A piece has the fields of Located, as a plain list: a block that changed a little in many backups has as
+    many pieces as pages, and making something of each of them would cost more than decoding the block.
     `pages` is where the XXH3-64 of each of its pages lie, one after the other; None for a block without."""
 
     digest: bytes
-    pieces: tuple[Located, ...]
+    pieces: list[list[int]]
     pages: Located | None = None
 
 

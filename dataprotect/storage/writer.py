@@ -20,7 +20,16 @@ from dataprotect.storage.backends.base import Backend
 from dataprotect.storage.base import Base
 from dataprotect.storage.keys.wrapping import DataKey
 from dataprotect.storage.keys.wrapping import folder as key_folder
-from dataprotect.storage.model import BLOCK, CHUNK, BackupKind, ChunkTask, Entry, Located, Task
+from dataprotect.storage.model import (
+    BLOCK,
+    CHUNK,
+    PAGED_BLOCKS,
+    BackupKind,
+    Entry,
+    Located,
+    PageTask,
+    Task,
+)
 from dataprotect.storage.pipeline.frames import MANIFEST
 from dataprotect.storage.pipeline.manifest_lines import (
     Counted,
@@ -94,12 +103,14 @@ class BackupWriter:
         for pieces that are not whole blocks.
         """
         total = 0
-        for piece in task.pieces if isinstance(task, ChunkTask) else (task.piece,):
+        for piece in task.pieces:
             if piece.length != self._block_length(piece.number, piece.offset):
                 raise ValueError(f"{piece} is not a whole block of its file")
             total += piece.length
-        if not 0 < total <= CHUNK:
-            raise ValueError(f"a chunk carries 1 to {CHUNK} bytes, not {total}")
+        paged = isinstance(task, PageTask) and self._base is not None
+        most = PAGED_BLOCKS * BLOCK if paged else CHUNK
+        if not 0 < total <= most:
+            raise ValueError(f"this task carries 1 to {most} bytes, not {total}")
         self._reporter.checkpoint()
         self._pipeline.submit(task)
 

@@ -7,6 +7,7 @@ import random
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xxhash
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from dataprotect.core.errors import ForeseenError
 from dataprotect.storage.documents import DamagedObject
-from dataprotect.storage.model import BLOCK, PAGE
+from dataprotect.storage.model import BLOCK, PAGE, Pages
 from dataprotect.storage.repository import Repository
 from tests.storage.paged import pages, store_on
 from tests.storage.test_format_document import Stranger
@@ -87,6 +88,28 @@ def test_a_page_said_to_be_newer_is_stored_though_it_looks_the_same(repository: 
     again = store_on(repository, "b1", "b0", {"file": data}, newer=5)
     assert PAGE < again.totals.packed < PAGE + 2000
     assert restored(repository, "b1")["file"] == data
+    assert proved(repository, "b1") == []
+
+
+def test_a_page_put_right_in_one_of_several_blocks_is_what_is_stored(repository: Repository) -> None:
+    old = os.urandom(3 * BLOCK + PAGE)
+    store_on(repository, "b0", None, {"a": old})
+    torn, right = bytearray(old), bytearray(old)
+    for block in range(3):
+        right[block * BLOCK + PAGE : block * BLOCK + 2 * PAGE] = os.urandom(PAGE)
+    torn[:] = right
+    torn[BLOCK + PAGE : BLOCK + 2 * PAGE] = bytes(PAGE)
+    seen: list[list[int]] = []
+
+    def examine(data: memoryview, changed: Pages | None) -> bool:
+        assert changed is not None
+        seen.append([int(page) for page in np.flatnonzero(changed)])
+        data[:] = right
+        return True
+
+    store_on(repository, "b1", "b0", {"a": bytes(torn)}, examine=examine)
+    assert seen == [[1, 129, 257]]
+    assert restored(repository, "b1")["a"] == bytes(right)
     assert proved(repository, "b1") == []
 
 

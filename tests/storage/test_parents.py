@@ -25,7 +25,8 @@ def places(repository: Repository, backup: str, path: str) -> list[tuple[bytes, 
     found: list = []
     for entry, blocks in manifest.files():
         current = entry.path if entry else current
-        found += [(block.digest, block.pieces) for block in blocks] if current == path else []
+        if current == path:
+            found += [(block.digest, tuple(Located(*piece) for piece in block.pieces)) for block in blocks]
     return found
 
 
@@ -92,13 +93,13 @@ def test_each_frame_is_read_and_decoded_once(repository, incremental, monkeypatc
     from dataprotect.storage.pipeline.frames import FrameDecoder
 
     decoded: list = []
-    decode = FrameDecoder.decode
+    decode = FrameDecoder.decode_into
 
-    def counting(self, index, frame, plain, decompressor):
+    def counting(self, plain, index, frame, decompressor):
         decoded.append((self.name, index))
-        return decode(self, index, frame, plain, decompressor)
+        return decode(self, plain, index, frame, decompressor)
 
-    monkeypatch.setattr(FrameDecoder, "decode", counting)
+    monkeypatch.setattr(FrameDecoder, "decode_into", counting)
     restored(repository, "b2")
     assert len(decoded) == len(set(decoded)) == 4, "three of the parent, one of its own"
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+import numpy as np
 import zstandard
 from xxhash import xxh3_128_digest
 
 from dataprotect.core.progress import Reporter
-from dataprotect.storage.model import BLOCK, CHUNK, ChunkTask, Pages, PageTask, Piece, Task
+from dataprotect.storage.model import (
+    BLOCK,
+    CHUNK,
+    PAGE,
+    PAGED_BLOCKS,
+    ChunkTask,
+    Pages,
+    PageTask,
+    Piece,
+    Task,
+)
 from dataprotect.storage.pipeline.comparing import (
     OldBlock,
     OldPieces,
@@ -33,6 +44,18 @@ class OldBlocks(Protocol):
         """The hashes of the block's pages; b'' when the base kept none."""
 
 
+class _Compared(NamedTuple):
+    """A block and what differs in it from `old`, the base's (None without one): `hashes` of its pages, b''
+    when they are the base's or not known yet, and the pages to be stored."""
+
+    piece: Piece
+    data: memoryview
+    old: OldBlock | None
+    digest: bytes
+    hashes: bytes
+    changed: Pages
+
+
 class BlockWorker:
     """One thread's reused buffer and its packing. `old` is None for a backup that builds on none."""
 
@@ -40,7 +63,7 @@ class BlockWorker:
         self, to: Destination, pack_bytes: int, level: int, doors: PackDoors, spool: Spool,
         reporter: Reporter, old: OldBlocks | None,
     ) -> None:  # fmt: skip
-        self._buffer = memoryview(bytearray(CHUNK))
+        self._buffer = memoryview(bytearray(CHUNK if old is None else PAGED_BLOCKS * BLOCK))
         compressor = zstandard.ZstdCompressor(level=level)
         self._packing = Packing(to, pack_bytes, compressor, doors, self._row)
         self._spool, self._reporter, self._old = spool, reporter, old
@@ -84,35 +107,38 @@ class BlockWorker:
         self._reporter.advance(total)
 
     def _page_task(self, task: PageTask) -> None:
-        piece, old = task.piece, self._old_block(task.piece)
-        data = self._read(task.read, piece.length)
-        if old is None or not old.pages:
-            task.examine(data, None)
-            self._store_whole(piece, data, xxh3_128_digest(data), page_hashes(data))
-        else:
-            self._store_compared(task, data, old)
-        self._reporter.advance(piece.length)
+        data = self._read(task.read, sum([piece.length for piece in task.pieces]))
+        compared = self._compare(task, data)
+        known = [each.changed for each in compared if each.old is not None]
+        if task.examine(data, np.concatenate([each.changed for each in compared]) if known else None):
+            compared = self._compare(task, data)
+        for each in compared:
+            if each.old is None or each.changed.all():
+                self._store_whole(each.piece, each.data, each.digest, each.hashes)
+            elif each.changed.any():
+                self._store_changes(each, each.old)
+            else:
+                self._refer(each.piece, each.old)
+        self._reporter.advance(len(data))
 
-    def _store_compared(self, task: PageTask, data: memoryview, old: OldBlock) -> None:
-        piece = task.piece
-        digest, hashes, changed = self._compare(task, data, old)
-        if task.examine(data, changed):
-            digest, hashes, changed = self._compare(task, data, old)
-        if not changed.any():
-            self._refer(piece, old)
-        elif changed.all():
-            self._store_whole(piece, data, digest, hashes)
-        else:
-            self._store_changes(piece, data, old, digest, hashes, changed)
+    def _compare(self, task: PageTask, data: memoryview) -> list[_Compared]:
+        found, at = [], 0
+        for piece in task.pieces:
+            found.append(self._compare_block(task, piece, data[at : at + piece.length]))
+            at += piece.length
+        return found
 
-    def _compare(self, task: PageTask, data: memoryview, old: OldBlock) -> tuple[bytes, bytes, Pages]:
-        """Digest, page hashes (b'' when they are the base's), and which pages are to be stored."""
-        digest, newer = xxh3_128_digest(data), task.newer(data)
+    def _compare_block(self, task: PageTask, piece: Piece, data: memoryview) -> _Compared:
+        old, digest = self._old_block(piece), xxh3_128_digest(data)
+        if self._old is None or old is None or not old.pages:
+            everything = np.ones(-(-len(data) // PAGE), dtype=bool)
+            return _Compared(piece, data, None, digest, b"", everything)
+        newer = task.newer(data)
         if _equal(old, digest, len(data)):
-            return digest, b"", newer
-        assert self._old is not None  # noqa: S101  there is an old block
+            return _Compared(piece, data, old, digest, b"", newer)
         hashes = page_hashes(data)
-        return digest, hashes, newer | changed_pages(hashes, self._old.hashes(old), len(data), old.length)
+        changed = newer | changed_pages(hashes, self._old.hashes(old), len(data), old.length)
+        return _Compared(piece, data, old, digest, hashes, changed)
 
     def _store_whole(self, piece: Piece, data: memoryview, digest: bytes, hashes: bytes) -> None:
         block = PendingBlock(*_where(piece), digest)
@@ -120,12 +146,11 @@ class BlockWorker:
         block.parts = [f"[{place},0,{len(data)}]"]
         self._packing.share_hashes(block, hashes or page_hashes(data))
 
-    def _store_changes(
-        self, piece: Piece, data: memoryview, old: OldBlock, digest: bytes, hashes: bytes, changed: Pages
-    ) -> None:
+    def _store_changes(self, compared: _Compared, old: OldBlock) -> None:
         """Changed pages go into a frame that many blocks share; the others stay where the base has them."""
-        block = PendingBlock(*_where(piece), digest, pages=old.pages)
-        found = list(runs(changed, len(data)))
+        data = compared.data
+        block = PendingBlock(*_where(compared.piece), compared.digest, pages=old.pages)
+        found = list(runs(compared.changed, len(data)))
         places = iter(
             self._packing.share(block, data, [(run.start, run.end) for run in found if run.changed])
         )
@@ -137,8 +162,8 @@ class BlockWorker:
             else:
                 parts += kept.part(run.start, run.end)
         block.parts = parts
-        if hashes:
-            self._packing.share_hashes(block, hashes)
+        if compared.hashes:
+            self._packing.share_hashes(block, compared.hashes)
 
     def _refer(self, piece: Piece, old: OldBlock) -> None:
         self._row((*_where(piece), old.digest, f"[{old.pieces}]", old.pages))

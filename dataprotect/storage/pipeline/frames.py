@@ -102,11 +102,26 @@ class FrameDecoder:
         self, index: int, frame: memoryview, plain: int, decompressor: zstandard.ZstdDecompressor
     ) -> bytes:
         """The `plain` bytes of a data frame (with its frame header). Raises DamagedObject."""
+        return self.expand(index, self._body(index, frame, plain), plain, decompressor)
+
+    def decode_into(
+        self, plain: memoryview, index: int, frame: memoryview, decompressor: zstandard.ZstdDecompressor
+    ) -> None:
+        """Fill `plain` with exactly what a data frame holds. Raises DamagedObject."""
+        body = self._body(index, frame, len(plain))
+        try:
+            with decompressor.stream_reader(body) as reader:
+                whole = reader.readinto(plain) == len(plain) and not reader.read(1)
+        except zstandard.ZstdError as error:
+            raise DamagedObject(self.name, f"frame {index} does not decompress") from error
+        if not whole:
+            raise DamagedObject(self.name, f"frame {index} does not have {len(plain)} bytes")
+
+    def _body(self, index: int, frame: memoryview, plain: int) -> bytes:
         length, found_plain, flags = FRAME.unpack_from(frame)
         if length + FRAME.size != len(frame) or found_plain != plain or flags:
             raise DamagedObject(self.name, f"the header of frame {index} does not match the manifest")
-        body = self.open_body(index, frame[FRAME.size :], plain, 0)
-        return self.expand(index, body, plain, decompressor)
+        return self.open_body(index, frame[FRAME.size :], plain, 0)
 
     def open_body(self, index: int, sealed: memoryview, plain: int, flags: int) -> bytes:
         """What was encrypted, still compressed. Raises DamagedObject when its tag does not match."""

@@ -20,6 +20,7 @@ from dataprotect.storage.pipeline.manifest_lines import FORMAT
 from dataprotect.storage.seal import Seal, claims_of
 
 _LARGEST_FRAME = 2 * CHUNK
+_LENGTH = Located._fields.index("length")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +183,8 @@ class _Checker:
         hashes = record.get("pages") or repeat(None)
         for (digest, pieces), pages in zip(record["blocks"], hashes, strict=False):
             where = None if pages is None else Located(*pages)
-            block = Block(bytes.fromhex(digest), tuple([Located(*piece) for piece in pieces]), where)
-            if sum([piece.length for piece in block.pieces]) != min(BLOCK, self._file.size - self._seen):
+            block = Block(bytes.fromhex(digest), pieces, where)
+            if sum([piece[_LENGTH] for piece in pieces]) != min(BLOCK, self._file.size - self._seen):
                 raise DamagedObject(self._name, f"the blocks of {self._file.path!r} do not cover it")
             self._seen += BLOCK
             self._digest.update(block.digest)

@@ -47,7 +47,7 @@ class Recorder:
     def _after_examining(self, task: PageTask):
         def examine(data, changed):
             righted = task.examine(data, changed)
-            self.blocks[self._paths[task.piece.number], task.piece.offset] = hashlib.sha256(data).digest()
+            self._note(task, data)
             return righted
 
         return examine
@@ -55,14 +55,17 @@ class Recorder:
     def _after_reading(self, task: ChunkTask):
         def read(buffer):
             found = task.read(buffer)
-            data, at = buffer if found is None else found, 0
-            for piece in task.pieces:
-                part = data[at : at + piece.length]
-                self.blocks[self._paths[piece.number], piece.offset] = hashlib.sha256(part).digest()
-                at += piece.length
+            self._note(task, buffer if found is None else found)
             return found
 
         return read
+
+    def _note(self, task: Task, data: memoryview) -> None:
+        at = 0
+        for piece in task.pieces:
+            part = data[at : at + piece.length]
+            self.blocks[self._paths[piece.number], piece.offset] = hashlib.sha256(part).digest()
+            at += piece.length
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataprotect.core.secrets import Secret
 from dataprotect.engine.backup import take_backup
 from dataprotect.engine.databases.postgresql.layout import RelationFile
 from dataprotect.engine.databases.postgresql.page_checksum import PAGE_SIZE, checksums
-from dataprotect.engine.databases.postgresql.page_inspection import PageInspector
+from dataprotect.engine.databases.postgresql.page_inspection import PageInspector, WholeFile
 from dataprotect.engine.databases.postgresql.server_findings import damaged_page
 from dataprotect.engine.model import Address, Reader
 from tests.engine.postgresql.conftest import Bench, address_of
@@ -223,3 +223,23 @@ def test_block_numbers_count_over_segments() -> None:
     inspector.inspect("pgdata/base/5/7.1", RelationFile(7, "main", 1), data, 1 << 20, looks)
     inspector.condemn("pgdata/base/5/7.1", 4)
     assert [found.block for found in inspector.damaged] == [131072 + 128 + 1, 131072 + 4]
+
+
+def test_small_files_are_looked_at_together_and_the_bad_page_is_named() -> None:
+    inspector = PageInspector(enabled=True, start=START, blocks_per_segment=131072)
+    torn = bytearray(page(5, sound=False) + bytes(PAGE_SIZE))
+    files = [
+        WholeFile(path, RelationFile(number, "main", segment), memoryview(data), Looks(*later))
+        for path, number, segment, data, later in (
+            ("pgdata/base/5/7", 7, 0, bytearray(bytes(3 * PAGE_SIZE)), ()),
+            ("pgdata/base/5/8", 8, 0, torn, (page(5, sound=True),)),
+            ("pgdata/base/5/9.1", 9, 1, bytearray(bytes(PAGE_SIZE) + page(5, sound=False) + b"rest"),
+             (page(5, sound=False),)),
+        )
+    ]  # fmt: skip
+    inspector.inspect_files(files[:1])
+    assert inspector.checked == 3 and not inspector.damaged
+    inspector.inspect_files(files)
+    assert [(found.path, found.block) for found in inspector.damaged] == [("pgdata/base/5/9.1", 131072 + 1)]
+    assert bytes(torn[:PAGE_SIZE]) == page(5, sound=True), "the sound page is what must be stored"
+    inspector.inspect_files([])

@@ -9,8 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataprotect.engine.databases.postgresql import layout
-from dataprotect.engine.databases.postgresql.page_checksum import PAGE_SIZE, checksums, wrong_pages
+from dataprotect.engine.databases.postgresql.page_checksum import (
+    PAGE_SIZE,
+    Judgement,
+    block_numbers,
+    checksums,
+    wrong_pages,
+)
 from tests.servers.postgresql import PostgresServer
+
+
+def wrong_in(data: bytes, first: int) -> list[Judgement]:
+    return wrong_pages(data, block_numbers(first, len(data)))
 
 
 def relation_files(data: Path) -> list[tuple[Path, layout.RelationFile]]:
@@ -33,7 +43,7 @@ def test_every_page_of_a_real_cluster_has_the_sum_we_compute(make_postgres, vers
     pages = 0
     for place, relation in relation_files(server.data):
         data = place.read_bytes()
-        assert wrong_pages(data, layout.first_block(relation, 131072)) == [], place
+        assert wrong_in(data, layout.first_block(relation, 131072)) == [], place
         pages += len(data) // PAGE_SIZE
     assert pages > 2000
 
@@ -51,25 +61,25 @@ def a_page() -> bytes:
 def test_any_flipped_byte_is_noticed(position: int, flip: int) -> None:
     damaged = bytearray(a_page())
     damaged[position] ^= flip
-    wrong = wrong_pages(bytes(damaged), 0)
+    wrong = wrong_in(bytes(damaged), 0)
     assert [found.index for found in wrong] == [0]
 
 
 def test_a_page_in_the_wrong_place_is_noticed() -> None:
-    assert wrong_pages(a_page(), 0) == []
-    assert [found.index for found in wrong_pages(a_page(), 1)] == [0]
+    assert wrong_in(a_page(), 0) == []
+    assert [found.index for found in wrong_in(a_page(), 1)] == [0]
 
 
 def test_new_pages_are_sound_only_when_they_are_all_zero() -> None:
-    assert wrong_pages(bytes(3 * PAGE_SIZE), 0) == []
+    assert wrong_in(bytes(3 * PAGE_SIZE), 0) == []
     scribbled = bytearray(3 * PAGE_SIZE)
     scribbled[PAGE_SIZE + 5000] = 1
-    assert [found.index for found in wrong_pages(bytes(scribbled), 0)] == [1]
-    assert wrong_pages(b"", 0) == []
-    assert wrong_pages(a_page() + b"partial", 0) == []
+    assert [found.index for found in wrong_in(bytes(scribbled), 0)] == [1]
+    assert wrong_in(b"", 0) == []
+    assert wrong_in(a_page() + b"partial", 0) == []
 
 
 def test_the_lsn_of_a_wrong_page_is_told() -> None:
     page = bytearray(a_page())
     page[0:8] = (0x12).to_bytes(4, "little") + (0x345678).to_bytes(4, "little")
-    assert wrong_pages(bytes(page), 0)[0].lsn == 0x12_00345678
+    assert wrong_in(bytes(page), 0)[0].lsn == 0x12_00345678

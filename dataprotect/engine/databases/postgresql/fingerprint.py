@@ -21,6 +21,7 @@ from dataprotect.engine.databases.postgresql import (
     fingerprint_rows,
     fingerprint_schema,
     fingerprint_sequences,
+    lsn,
 )
 from dataprotect.engine.databases.postgresql.connection import Connection
 from dataprotect.engine.databases.postgresql.fingerprint_content import Open
@@ -62,15 +63,16 @@ def capture(
         moment = fingerprint_position.take(connections, steady, options.attempts, reporter)
         in_snapshot = connections.get(options.maintenance_database, steady)
         cluster = fingerprint_schema.capture(in_snapshot, fingerprint_schema.CLUSTER_QUERIES)
-        end_position, next_transaction = fingerprint_position.lie_beyond(steady, reporter)
+        end, next_transaction = fingerprint_position.lie_beyond(steady)
         deadline = started + options.budget_seconds
         contents = [
             fingerprint_content.read(each, moment.snapshots[name], connect, options, deadline, reporter)
             for name, each in open_databases.items()
         ]
+        fingerprint_position.wait_flushed(steady, end, reporter)
     return Fingerprint(
         position=moment.position,
-        end_position=end_position,
+        end_position=lsn.text(end),
         next_transaction=next_transaction,
         timeline=timeline,
         system_identifier=system,

@@ -60,8 +60,8 @@ def take(
     return moment
 
 
-def lie_beyond(steady: Connection, reporter: Reporter) -> tuple[str, int]:
-    """Write a heartbeat and wait until it is on disk; returns a position at or behind its end, and its id.
+def lie_beyond(steady: Connection) -> tuple[int, int]:
+    """Write a heartbeat; returns a position at or behind its end, and its id. Then `wait_flushed` for it.
 
     A server that recovers to a position needs a record beyond it to know that it is there.
     """
@@ -71,7 +71,13 @@ def lie_beyond(steady: Connection, reporter: Reporter) -> tuple[str, int]:
         "pg_size_bytes(current_setting('wal_segment_size'))"
     ).fetchone()
     assert row is not None and heartbeat is not None  # noqa: S101
-    end = lsn.record_end(lsn.parse(row[0]), row[1], row[2])
+    return lsn.record_end(lsn.parse(row[0]), row[1], row[2]), int(heartbeat[0])
+
+
+def wait_flushed(steady: Connection, end: int, reporter: Reporter) -> None:
+    """Return when the log is on disk up to `end`. Nobody waits for a heartbeat's commit, so the server writes
+    it when its WAL writer comes round: there is time to do something else first.
+    """
     deadline = time.monotonic() + FLUSH_SECONDS
     while _flushed(steady) < end:
         reporter.checkpoint()
@@ -83,7 +89,6 @@ def lie_beyond(steady: Connection, reporter: Reporter) -> tuple[str, int]:
                 retry=True,
             )
         time.sleep(0.02)
-    return lsn.text(end), int(heartbeat[0])
 
 
 def _snapshots(databases: Mapping[str, Connection], steady: Connection, attempt: int) -> Moment:

@@ -62,15 +62,15 @@ class Intake:
             self._unread += 1
         self.writer.submit(ChunkTask(pieces=pieces, read=partial(self._counted, read)))
 
-    def submit_pages(self, piece: Piece, read: Read, examine: Examine) -> None:
-        """Hand over one block of a main fork, whose pages are compared with the base's one by one."""
+    def submit_pages(self, pieces: Sequence[Piece], read: Read, examine: Examine) -> None:
+        """Hand over blocks of a main fork, whose pages are compared with the base's one by one."""
         self.between()
         with self._changed:
             self._unread += 1
         since = self.since
         self.writer.submit(
             PageTask(
-                piece=piece,
+                pieces=pieces,
                 read=read,
                 examine=partial(self._examined, examine),
                 newer=lambda data: dated_since(data, since),

@@ -1,9 +1,7 @@
-"""The local reader: walks the data directory of a server in backup mode and hands its blocks to the writer's
-threads.
+"""The local reader: walks the data directory of a server in backup mode and hands its blocks to the writer.
 
 Directories are walked by descriptor and never through a symbolic link, so that nobody who may write into the
-data
-directory can point the worker (which may be root) at a file outside it.
+data directory can point the worker (which may be root) at a file outside it.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ from dataprotect.engine.databases.postgresql.page_checksum import PAGE_SIZE
 from dataprotect.engine.databases.postgresql.page_inspection import PageInspector
 from dataprotect.engine.databases.postgresql.server import Tablespace
 from dataprotect.engine.databases.postgresql.small_files import LIMIT, SmallFiles
-from dataprotect.storage.model import BLOCK, Pages, Piece
+from dataprotect.storage.model import BLOCK, PAGED_BLOCKS, Pages, Piece
 
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -235,16 +233,18 @@ class LocalReader:
         self, root: Root, path: str, descriptor: int, number: int, size: int,
         relation: layout.RelationFile | None,
     ) -> None:  # fmt: skip
-        file = SharedFile(descriptor, -(-size // BLOCK), partial(self._wrong, path))
         named = f"{root.prefix}/{path}"
         paged = self._paged and layout.is_main_fork(path)
-        for offset in range(0, size, BLOCK):
-            piece = Piece(number, offset, min(BLOCK, size - offset))
-            examine = partial(self._examine, file, named, relation, offset)
+        step = BLOCK * (PAGED_BLOCKS if paged and self._intake.since else 1)
+        file = SharedFile(descriptor, -(-size // step), partial(self._wrong, path))
+        for start in range(0, size, step):
+            offsets = range(start, min(start + step, size), BLOCK)
+            pieces = [Piece(number, offset, min(BLOCK, size - offset)) for offset in offsets]
+            examine = partial(self._examine, file, named, relation, start)
             if paged:
-                self._intake.submit_pages(piece, partial(_read_block, file, offset), examine)
+                self._intake.submit_pages(pieces, partial(_read_block, file, start), examine)
             else:
-                self._intake.submit([piece], partial(_read_whole, file, offset, examine))
+                self._intake.submit(pieces, partial(_read_whole, file, start, examine))
 
     def _examine(
         self, file: SharedFile, path: str, relation: layout.RelationFile | None, offset: int,

@@ -1,8 +1,7 @@
 """PostgreSQL's page checksum (15-17), for many pages at once.
 
 The algorithm is that of `storage/checksum_impl.h`: 32 interleaved FNV-1a sums over the page as a 64 x 32
-matrix of
-32-bit words, two closing rounds of zeros, folded by xor, mixed with the block number.
+matrix of 32-bit words, two closing rounds of zeros, folded by xor, mixed with the block number.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ _BASE = np.array(
 
 Words = npt.NDArray[np.uint32]
 Flags = npt.NDArray[np.bool_]
+Blocks = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +74,20 @@ def _round(sums: Words, shifted: Words) -> None:
 def checksums(data: memoryview | bytes | bytearray, first_block: int) -> npt.NDArray[np.uint16]:
     """The checksum every whole page of `data` should carry; `first_block` is the number of its first page."""
     pages = _as_pages(data)
-    return _expected(pages, np.arange(first_block, first_block + len(pages), dtype=np.uint64))
+    return _expected(pages, block_numbers(first_block, len(data)))
+
+
+def block_numbers(first: int, length: int) -> Blocks:
+    """Of the whole pages in `length` bytes, the first of which is the block `first` of its relation."""
+    return np.arange(first, first + length // PAGE_SIZE, dtype=np.uint64)
 
 
 def wrong_pages(
-    data: memoryview | bytes | bytearray, first_block: int, since: int = 0, among: Flags | None = None
+    data: memoryview | bytes | bytearray, blocks: Blocks, since: int = 0, among: Flags | None = None
 ) -> list[Judgement]:
     """Every page of `data` that the server would refuse: a wrong checksum, or a "new" page that is not all
-    zero. With `since`, only pages that are new or claim that LSN or a later one are looked at; with `among`,
-    only those that it marks.
+    zero. `blocks` are the numbers of its pages. With `since`, only pages that are new or claim that LSN or a
+    later one are looked at; with `among`, only those that it marks.
 
     The caller decides by LSN which of them may be judged. A partial page at the end is not looked at.
     """
@@ -96,7 +101,7 @@ def wrong_pages(
     if len(dated):
         chosen = pages if len(dated) == len(pages) else pages[dated]
         stored = (chosen[:, 0, 2] & np.uint32(0xFFFF)).astype(np.uint16)
-        wrong[dated] = stored != _expected(chosen, dated.astype(np.uint64) + np.uint64(first_block))
+        wrong[dated] = stored != _expected(chosen, blocks[dated])
     return [Judgement(int(index), int(_lsns(pages)[index])) for index in np.flatnonzero(wrong)]
 
 
@@ -108,7 +113,7 @@ def dated_since(data: memoryview | bytes | bytearray, since: int) -> Flags:
     return found
 
 
-def _expected(pages: Words, blocks: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
+def _expected(pages: Words, blocks: Blocks) -> npt.NDArray[np.uint16]:
     folded = np.bitwise_xor.reduce(_rounds(pages), axis=1) ^ blocks.astype(np.uint32)
     wanted: npt.NDArray[np.uint16] = (folded % np.uint32(65535) + np.uint32(1)).astype(np.uint16)
     return wanted

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from dataprotect.engine.databases.postgresql.intake import Intake
 from dataprotect.engine.databases.postgresql.layout import RelationFile
-from dataprotect.engine.databases.postgresql.page_inspection import PageInspector, ReadAgain
+from dataprotect.engine.databases.postgresql.page_inspection import PageInspector, ReadAgain, WholeFile
 from dataprotect.storage.model import BLOCK, Piece
 
 LIMIT = 128 * 1024
 """Files up to this size are gathered; larger ones get chunks of their own."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Gathered:
-    path: str
-    relation: RelationFile | None
-    start: int
-    size: int
-    again: ReadAgain | None
 
 
 class SmallFiles:
@@ -33,7 +23,7 @@ class SmallFiles:
     def _begin(self) -> None:
         self._buffer = bytearray(BLOCK)
         self._used = 0
-        self._files: list[_Gathered] = []
+        self._files: list[WholeFile] = []
         self._pieces: list[Piece] = []
 
     def room(self, size: int) -> memoryview:
@@ -55,7 +45,8 @@ class SmallFiles:
             return
         self._pieces.append(Piece(number, 0, size))
         if relation is not None:
-            self._files.append(_Gathered(path, relation, self._used, size, again))
+            data = memoryview(self._buffer)[self._used : self._used + size]
+            self._files.append(WholeFile(path, relation, data, again))
         self._used += size
 
     def flush(self) -> None:
@@ -68,10 +59,7 @@ class SmallFiles:
         data, files, inspector = memoryview(self._buffer)[: self._used], self._files, self._inspector
 
         def read(_buffer: memoryview) -> memoryview:
-            for file in files:
-                if file.relation is not None:
-                    part = data[file.start : file.start + file.size]
-                    inspector.inspect(file.path, file.relation, part, 0, file.again)
+            inspector.inspect_files(files)
             return data
 
         return read

@@ -196,7 +196,7 @@ class _Contents:
         read = self._handing_over(self._buffer, length)
         examine = partial(self._examine, self._path, self._relation, self._done)
         if self._paged and layout.is_main_fork(self._member.name):
-            self._intake.submit_pages(piece, read, examine)
+            self._intake.submit_pages([piece], read, examine)
         else:
             self._intake.submit([piece], partial(_examined, read, examine))
         self._done += length
