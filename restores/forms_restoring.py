@@ -10,6 +10,7 @@ from dataprotect.core import validation
 from dataprotect.core.secrets import Secret
 from dataprotect.ops.forms import HouseForm, checked
 from restores.models import RestoreSettings, SmokeTest
+from restores.services.hook_rules import hooks_in_words
 from restores.states import SmokeTestKind
 
 _LISTS = ("stop_command", "start_command", "http_prefixes")
@@ -61,6 +62,7 @@ class RestoringForm(HouseForm):
     def __init__(self, *args: Any, has_password: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["http_prefixes"].label = "Addresses for smoke tests"
+        self.fields["stop_command"].help_text += f" The operator allows what begins with: {hooks_in_words()}."
         if has_password:
             self.fields["password"].help_text = "One is stored. Leave this empty to keep it."
 

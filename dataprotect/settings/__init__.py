@@ -39,6 +39,8 @@ LOCAL_REPOSITORY_PREFIXES = env.names(
      "/var/lib", "/var/backups", "/tmp", "/var/tmp"),  # noqa: S108
 )  # fmt: skip
 BUCKET_PREFIXES = env.names("BUCKET_PREFIXES", ("s3://",))
+# Beginnings of the commands that may stop and start a server for a full system restore.
+RESTORE_HOOKS = env.argument_lists("RESTORE_HOOKS")
 JOB_LEASE_SECONDS = env.number("JOB_LEASE_SECONDS", 60, low=2, high=3600)
 BACKUP_CHAIN_LIMIT = env.number("BACKUP_CHAIN_LIMIT", 30, low=1, high=100)
 JOB_MAX_ATTEMPTS = env.number("JOB_MAX_ATTEMPTS", 3, low=1, high=20)

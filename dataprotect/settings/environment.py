@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -62,6 +63,21 @@ def address(name: str) -> str:
 def names(name: str, default: tuple[str, ...] = ()) -> list[str]:
     """A comma-separated list; `default` when unset."""
     return [word.strip() for word in text(name, ",".join(default)).split(",") if word.strip()]
+
+
+def argument_lists(name: str) -> list[list[str]]:
+    """A JSON list of argument lists; empty when unset."""
+    try:
+        found = json.loads(text(name, "[]"))
+    except ValueError:
+        found = None
+    whole = isinstance(found, list) and all(
+        isinstance(words, list) and words and all(isinstance(word, str) and word for word in words)
+        for words in found
+    )
+    if not whole:
+        refuse(name, """a JSON list of argument lists, such as [["systemctl", "stop", "postgresql"]]""")
+    return list(found)
 
 
 def networks(name: str, default: tuple[str, ...]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from catalog.models import Instance
@@ -16,7 +18,9 @@ from dataprotect.core.secrets import Secret
 from dataprotect.engine.model import Address
 from dataprotect.ops import secrets
 from dataprotect.ops.services.audit import audit_record
+from dataprotect.ops.step_up import require_fresh
 from restores.models import RestoreSettings
+from restores.services.hook_rules import HOOKS, hooks_check
 from restores.services.http_address import host_and_port
 
 _FIELDS = frozenset(
@@ -30,9 +34,17 @@ _LISTS = ("stop_command", "start_command", "http_prefixes")
 
 @transaction.atomic
 def restore_settings_set(
-    *, actor: Actor, instance: Instance, password: Secret | None = None, **fields: Any
+    *,
+    actor: Actor,
+    instance: Instance,
+    password: Secret | None = None,
+    fresh_at: datetime | None = None,
+    **fields: Any,
 ) -> RestoreSettings:
-    """Set what is named and leave the rest. Raises `access.denied`, InvalidInput."""
+    """Set what is named and leave the rest. Another hook takes a fresh proof of who a person is.
+
+    Raises `access.denied`, `access.step_up`, InvalidInput.
+    """
     require(actor=actor, permission="catalog.change_instance", instance=instance)
     unknown = sorted(set(fields) - _FIELDS)
     if unknown:
@@ -42,12 +54,16 @@ def restore_settings_set(
     for address in fields.get("http_prefixes", []):
         host_and_port(address, "http_prefixes")
     row, _ = RestoreSettings.objects.get_or_create(instance=instance)
+    hooks = {name: fields[name] for name in HOOKS if name in fields and fields[name] != getattr(row, name)}
+    if hooks and isinstance(actor, User):
+        require_fresh(fresh_at=fresh_at)
+    hooks_check(**hooks)
     for name, value in fields.items():
         setattr(row, name, value)
     if password is not None:
         row.password_sealed = secrets.seal_field(row, "password_sealed", password)
     save_clean(row)
-    data = {"changed": sorted(fields) + (["password"] if password is not None else [])}
+    data = {"changed": sorted(fields) + (["password"] if password is not None else []), "hooks": hooks}
     audit_record(actor=actor, verb="restore.settings_changed", subject=instance.subject, data=data)
     return row
 

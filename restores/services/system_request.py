@@ -20,6 +20,7 @@ from dataprotect.engine.model import Check
 from dataprotect.engine.timeline_model import Choice
 from restores.models import RestoreRequest, RestoreRun, RestoreStep
 from restores.services.engine_requests import target_of_server
+from restores.services.hook_rules import hooks_require
 from restores.services.restore_account import restore_address, restore_settings
 from restores.services.wanted import chosen_backup
 
@@ -29,7 +30,7 @@ def system_request(
 ) -> FullSystemRequest:
     """`choice`: needed where files are written, exchanged and checked; taking back asks for none.
 
-    Raises `restore.no_directory`.
+    Raises `restore.no_directory`, `restore.hook_not_allowed`.
     """
     target = target_of_server(request)
     settings, data = restore_settings(target), source_of(target).data_directory
@@ -39,6 +40,7 @@ def system_request(
             f"Nobody entered the data directory of {target.name}, and a full system restore exchanges it.",
             "Enter it with the instance, and run a worker on its machine.",
         )
+    hooks_require(settings.stop_command, settings.start_command)
     hooks = Hooks(tuple(settings.stop_command), tuple(settings.start_command))
     return FullSystemRequest(
         target=FullSystemTarget(restore_address(target), data, hooks),

@@ -13,7 +13,8 @@ from catalog.forms import show_refusal
 from catalog.models import Instance
 from catalog.selectors import instance_get, may
 from dataprotect.core.errors import InvalidInput
-from dataprotect.ops.views.page import Request, action, form_page, page
+from dataprotect.ops.step_up import fresh_at
+from dataprotect.ops.views.page import Request, action, form_page, page, stepped_up
 from restores.forms_restoring import RestoringForm, SmokeTestForm, initial_of_settings, initial_of_test
 from restores.selectors.restoring import restoring, smoke_test_get
 from restores.services.restore_account import restore_settings_set
@@ -27,6 +28,7 @@ def settings(request: Request, name: str) -> HttpResponse:
 
 
 @form_page
+@stepped_up
 def edit(request: Request, name: str) -> HttpResponse:
     found = restoring(user=request.user, name=name)
     _may_change(request, found.instance)
@@ -35,7 +37,9 @@ def edit(request: Request, name: str) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         try:
-            restore_settings_set(actor=request.user, instance=found.instance, **form.values())
+            restore_settings_set(
+                actor=request.user, instance=found.instance, fresh_at=fresh_at(request), **form.values()
+            )
         except InvalidInput as error:
             show_refusal(form, error)
         else:

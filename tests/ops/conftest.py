@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -40,6 +41,7 @@ def worker_environment(**more: str) -> dict[str, str]:
         url = f"postgresql://{login}/{config['NAME']}"
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LC_ALL") if name in os.environ}
     return kept | {
+        "RESTORE_HOOKS": json.dumps(settings.RESTORE_HOOKS),
         "DATAPROTECT_HOME": str(settings.DATAPROTECT_HOME),
         "EMERGENCY_STOP_FILE": str(settings.EMERGENCY_STOP_FILE),
         "DATABASE_URL": url,

@@ -60,6 +60,7 @@ BAD = {
     "BROKER_URL": "amqp://user:geheim@host",
     "DATABASE_URL": "oracle://user:geheim@host/x",
     "JOB_LEASE_SECONDS": "-1",
+    "RESTORE_HOOKS": '[["geheim", ""]]',
     "QUEUE_POLL_MILLISECONDS": "\u0665\u0660",
 }
 

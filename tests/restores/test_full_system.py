@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -51,11 +52,18 @@ def machine(workdir: Path, postgres_binaries: Callable[[int], Path]) -> Iterator
 
 
 @pytest.fixture
-def whole(machine: PostgresServer, tmp_path: Path) -> Iterator[Scene]:
-    scenes.fresh(machine, SHOP, LEDGER)
+def control(machine: PostgresServer, settings: Any) -> list[str]:
+    """How its hooks begin, allowed by the operator."""
     user = unprivileged_user()
-    control = [*(["runuser", "-u", user, "--"] if user else []), str(machine.bin / "pg_ctl"), "-w"]
-    control += ["-D", str(machine.data)]
+    words = [*(["runuser", "-u", user, "--"] if user else []), str(machine.bin / "pg_ctl"), "-w"]
+    words += ["-D", str(machine.data)]
+    settings.RESTORE_HOOKS = [words]
+    return words
+
+
+@pytest.fixture
+def whole(machine: PostgresServer, control: list[str], tmp_path: Path) -> Iterator[Scene]:
+    scenes.fresh(machine, SHOP, LEDGER)
     yield scenes.protect(
         machine, tmp_path / "cellar", stop_command=[*control, "-m", "fast", "stop"],
         start_command=[*control, "-l", str(machine.folder / "server.log"), "start"],
