@@ -11,8 +11,15 @@ from typing import Any
 import psycopg
 import pytest
 
+from catalog.models import Backup
+from catalog.selectors.recovery import recovery_facts
+from catalog.services.backup_start import TASK as BACKUP
+from catalog.services.log_streaming_set import log_streaming_set
+from catalog.services.log_stretch import stored_until
 from dataprotect.core import clock, steps
 from dataprotect.core.errors import Cancelled
+from dataprotect.engine.timeline import recovery_windows
+from dataprotect.engine.timeline_model import LATEST, Target
 from dataprotect.ops import queue
 from dataprotect.ops.models import Job
 from dataprotect.ops.services.stop import stop_lift, stop_raise
@@ -22,9 +29,11 @@ from restores.services.rollback_expire import rollback_points_expire
 from restores.services.rollback_run import rollback_start
 from restores.services.run_settle import runs_settle
 from restores.services.smoke_test import smoke_test_add
+from tests.ops.conftest import wait_for
 from tests.restores import scene as scenes
 from tests.restores.conftest import Worker
 from tests.restores.scene import ACTOR, LEDGER, SHOP, Scene
+from tests.restores.test_logs_after import collector
 from tests.servers.postgresql import PostgresServer, unprivileged_user
 
 pytestmark = [
@@ -198,6 +207,57 @@ def test_a_stop_after_a_death_halfway_is_said_and_taken_back(whole: Scene, worke
     back = queue.run_now(back)
     assert back.state == "succeeded", back.error_message
     assert total(whole) == 0
+
+
+def test_the_collector_that_runs_stores_on(whole: Scene, tmp_path: Path) -> None:
+    """The restored server has no slot, another timeline, and stands further back than what was received."""
+    log_streaming_set(actor=ACTOR, instance=whole.instance, wanted=True)
+    with collector(tmp_path / "collector.out"):
+        written_is_stored(whole)
+        instant = clock.now()
+        written_is_stored(whole)
+        whole.rows("UPDATE orders SET amount = 0 RETURNING id")
+        written_is_stored(whole)
+        row, run, job = whole.run("system", backup=None, recovery_target=Target("time", at=instant))
+        assert (row.state, job.state) == ("completed", "succeeded"), job.error_message
+        assert total(whole) == WHOLE
+        logs, base = run.steps.get(kind="logs"), Backup.objects.latest("started_at")
+        assert logs.state == "done" and logs.evidence["stored_until"] > logs.started_at.isoformat()
+        assert (base.type, timeline(whole)) == ("full", 2)
+        whole.rows("UPDATE orders SET amount = amount + 1 RETURNING id")
+        written_is_stored(whole)
+        found = recovery_windows(recovery_facts(instance=whole.instance))
+        assert found.choose_base(LATEST).base.backup_id == base.backup_id
+        assert found.choose_base(Target("time", at=instant)).base.backup_id == whole.backup.backup_id
+
+        with queue.foreground():
+            back = rollback_start(
+                actor=whole.people["anna"], request=row, reason="The wrong day", fresh_at=clock.now()
+            )
+        back = queue.run_now(back)
+        assert back.state == "succeeded", back.error_message
+        assert (total(whole), timeline(whole)) == (0, 1)
+        written_is_stored(whole)
+        asked = Job.objects.filter(task=BACKUP, state="queued")
+        wait_for(asked.exists, "a new base is asked for: the log of another line cannot go on from the last")
+        again = queue.result_of(queue.run_now(asked.get()))
+        found = recovery_windows(recovery_facts(instance=whole.instance))
+        assert found.choose_base(LATEST).base.backup_id == again["backup_id"]
+
+
+def timeline(scene: Scene) -> int:
+    return int(scene.rows("SELECT timeline_id FROM pg_control_checkpoint()")[0][0])
+
+
+def written_is_stored(scene: Scene) -> None:
+    """What is written from now on reaches the repository."""
+    since = clock.now()
+
+    def newer() -> bool:
+        newest = stored_until(scene.instance)
+        return newest is not None and newest > since
+
+    wait_for(newer, "the collector stores what is written")
 
 
 def queued(scene: Scene) -> tuple[RestoreRequest, Job]:
