@@ -19,7 +19,8 @@ from dataprotect.engine.recovery_target import parse_target
 from dataprotect.ops.models import Job
 from dataprotect.ops.step_up import fresh_at
 from restores.models import RestoreRequest
-from restores.selectors.requests import progress_of, request_get, request_list
+from restores.selectors.requests import request_get, request_list
+from restores.selectors.run_progress import progress_of
 from restores.services.approval_deny import approval_deny
 from restores.services.approval_give import approval_give
 from restores.services.request_cancel import restore_cancel

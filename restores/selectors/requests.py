@@ -24,7 +24,11 @@ from dataprotect.ops.models import Job
 from dataprotect.ops.selectors import active_jobs_of
 from restores.models import Approval, RestoreRequest, RestoreRun, RestoreStep, RollbackPoint, Safeguard
 from restores.selectors.approvals import role_to_sign, roles_missing, signatures
-from restores.states import ACTIVE, OPEN, RestoreState, RollbackState, StepState
+from restores.selectors.run_progress import RunProgress, run_progress
+from restores.selectors.validated import Proof, validated
+from restores.states import ACTIVE, OPEN, RestoreState, RollbackState
+
+_USABLE = (RollbackState.READY, RollbackState.FAILED)
 
 
 def request_list(*, user: Viewer) -> QuerySet[RestoreRequest]:
@@ -63,7 +67,7 @@ class RequestDetail:
     row: RestoreRequest
     run: RestoreRun | None
     job: Job | None
-    steps: list[RestoreStep]
+    progress: RunProgress | None
     points: list[RollbackPoint]
     safeguards: list[Safeguard]
     signed: list[Approval]
@@ -90,11 +94,42 @@ class RequestDetail:
     @property
     def standing(self) -> str:
         """Changes whenever a person can do something else with it, or knows something else about it."""
-        return RollbackState.ROLLING_BACK if self.is_rolling_back else self.row.state
+        if self.is_rolling_back:
+            return RollbackState.ROLLING_BACK
+        return f"{self.row.state}.{self.current.position}" if self.current else self.row.state
 
     @property
     def current(self) -> RestoreStep | None:
-        return next((step for step in self.steps if step.state == StepState.RUNNING), None)
+        step = self.progress.current if self.progress is not None and self.is_active else None
+        return step.row if step is not None else None
+
+    @property
+    def may_cancel(self) -> bool:
+        """Before it runs; or once while it runs: it stops at its next safe point."""
+        asked = self.job is not None and self.job.cancel_requested_at is not None
+        return self.may_edit or (self.is_active and self.may_restore and not asked)
+
+    @property
+    def usable(self) -> list[RollbackPoint]:
+        """What a person can still roll back."""
+        return [point for point in self.points if point.state in _USABLE]
+
+    @property
+    def back_seconds(self) -> float | None:
+        """Of everything that can be rolled back, one after another; None where nobody knows."""
+        known = [point.expected_seconds for point in self.usable if point.expected_seconds is not None]
+        return sum(known) if len(known) == len(self.usable) else None
+
+    @property
+    def back_until(self) -> datetime | None:
+        """The first deadline: after it, not everything can be rolled back any more."""
+        return min((point.keep_until for point in self.usable if point.keep_until), default=None)
+
+    @property
+    def proofs(self) -> list[Proof]:
+        """What was validated, once it is over."""
+        steps = self.progress.steps if self.progress is not None and not self.is_active else []
+        return validated(steps=[step.row for step in steps], points=self.points)
 
 
 def request_detail(*, user: User, restore_id: str, now: datetime) -> RequestDetail:
@@ -104,13 +139,13 @@ def request_detail(*, user: User, restore_id: str, now: datetime) -> RequestDeta
     target = row.affected
     may_restore = may(user=user, permission="catalog.restore_instance", instance=target)
     points = list(run.rollback_points.order_by("pk")) if run is not None else []
-    usable = any(point.state in (RollbackState.READY, RollbackState.FAILED) for point in points)
+    usable = any(point.state in _USABLE for point in points)
     rolling_back = bool(points) and row.state not in ACTIVE and _is_rolling_back(row)
     return RequestDetail(
         row=row,
         run=run,
         job=run.job if run is not None else None,
-        steps=list(run.steps.order_by("position")) if run is not None else [],
+        progress=run_progress(request=row, run=run, now=now) if run is not None else None,
         points=points,
         safeguards=list(row.safeguards.filter(plan_hash=row.plan_hash)),
         signed=list(signatures(row)),
@@ -131,19 +166,3 @@ def _is_rolling_back(row: RestoreRequest) -> bool:
 
 def _breaks_glass(user: User) -> bool:
     return user.groups.filter(name=BREAK_GLASS).exists()
-
-
-def progress_of(row: RestoreRequest) -> dict[str, object]:
-    """What a display of somebody else's polls."""
-    run = RestoreRun.objects.filter(request=row).first()
-    states = {step.kind: step.state for step in run.steps.all()} if run is not None else {}
-    checks = ("validate", "rescue", "system_check", "clone_check")
-    return {
-        "restore_id": row.restore_id,
-        "status": row.state,
-        "backups_verified": row.backup is not None and row.backup.is_good,
-        "restore_tested": states.get("clone_check") == StepState.DONE,
-        "integrity_check": next((states[kind] for kind in checks if kind in states), ""),
-        "rpo_achieved": run.rpo_seconds if run is not None else None,
-        "rto_achieved": run.rto_seconds if run is not None else None,
-    }

@@ -8,7 +8,7 @@ from django.db.models import F
 
 from catalog.models import Instance, Verification
 from catalog.states import VerificationLevel
-from restores.models import RestoreStep, RollbackPoint
+from restores.models import RestoreRequest, RestoreStep, RollbackPoint
 from restores.services.restore_account import restore_settings
 from restores.states import RollbackKind, StepState
 
@@ -75,6 +75,12 @@ def rollback_seconds(kind: RollbackKind, target: Instance) -> tuple[float, str]:
         return max(measured), f"Measured: the slowest of {len(measured)} on {target.name}."
     drain = restore_settings(target).drain_seconds if kind == RollbackKind.RENAMED_DATABASE else 0
     return _GUESSED_BACK[kind] + drain, f"A guess: none was measured on {target.name} yet."
+
+
+def point_seconds(request: RestoreRequest) -> float | None:
+    """Of one rollback point, where the plan says what all of them take, one after another."""
+    seconds = request.plan["rollback"]["expected_seconds"]
+    return None if seconds is None else float(seconds) / max(1, len(request.databases))
 
 
 def _cloning(instance: Instance) -> list[float]:

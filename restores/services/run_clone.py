@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from catalog.services.backup_start import backup_start
 from catalog.services.opening import repository_open
 from dataprotect.core.errors import Cancelled, EmergencyStop, ForeseenError, LeaseLost
@@ -33,7 +35,8 @@ def fresh_backup(work: Work, step: RestoreStep) -> None:
         note = f"It could not be backed up, and its data directory is kept instead: {error.message}"
         step_skipped(work.context, step, note)
         return
-    step_done(work.context, step, f"Backup {found['backup_id']} was taken and read back.", found)
+    note = f"Backup {found['backup_id']} was taken and read back."
+    step_done(work.context, step, note, found, found["bytes_read"])
 
 
 def clone(work: Work, step: RestoreStep) -> None:
@@ -55,7 +58,8 @@ def clone_check(work: Work, step: RestoreStep) -> None:
     request = work.clone_request()
     reader = repository_open(row.backup.repository).read(request.instance_id, request.backup_id)
     checks = require_passed("The clone", compare_clone(reader, clone_of(row), request, work.reporter))
-    step_done(work.context, step, f"{len(checks)} checks of the clone passed.", {"checks": checks})
+    size = int(work.request.instance.size_bytes or 0)
+    step_done(work.context, step, f"{len(checks)} checks of the clone passed.", {"checks": checks}, size)
 
 
 def drop_clone(work: Work, step: RestoreStep) -> None:
@@ -84,17 +88,22 @@ def base_backup(work: Work, step: RestoreStep) -> None:
     type = "full" if work.request.scope == Scope.SYSTEM else "incremental"
     found = _back_up(work, type)
     note = f"{found['type'].capitalize()} {found['backup_id']} was taken and read back."
-    step_done(work.context, step, note, found)
+    step_done(work.context, step, note, found, found["bytes_read"])
 
 
-def _back_up(work: Work, type: str) -> dict[str, str]:
+def _back_up(work: Work, type: str) -> dict[str, Any]:
     """As a job of its own, in this worker: one writer per instance, as always."""
     with queue.foreground():
         job = backup_start(actor=ACTOR, instance=target_of_server(work.request), type=type)
         job = queue.run_now(job, listener=work.context)
     work.context.checkpoint()  # what ended the backup may be meant for this run
     found = queue.result_of(job)
-    return {"backup_id": found["backup_id"], "type": found["type"], "job": str(job.pk)}
+    return {
+        "backup_id": found["backup_id"],
+        "type": found["type"],
+        "bytes_read": found["bytes_read"],
+        "job": str(job.pk),
+    }
 
 
 def logs(work: Work, step: RestoreStep) -> None:

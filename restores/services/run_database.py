@@ -13,6 +13,7 @@ from dataprotect.engine.model import as_plain
 from dataprotect.engine.replace_model import Origin
 from restores.models import RestoreStep, RollbackPoint
 from restores.services.engine_requests import replace_request, swap_options
+from restores.services.estimate import point_seconds
 from restores.services.rollback_run import keep_until, point_move
 from restores.services.run_record import step_done, step_keep
 from restores.services.run_work import Work, require_passed
@@ -40,7 +41,8 @@ def load(work: Work, step: RestoreStep) -> None:
 def validate(work: Work, step: RestoreStep) -> None:
     request = replace_request(work.request, step.database, work.clone().dsn)
     checks = require_passed(f"The loaded {step.database}", replace.validate(request, work.reporter))
-    step_done(work.context, step, f"{len(checks)} checks passed.", {"checks": checks})
+    size = work.steps("load", step.database)[0].bytes_done
+    step_done(work.context, step, f"{len(checks)} checks passed.", {"checks": checks}, size)
 
 
 def swap(work: Work, step: RestoreStep) -> None:
@@ -80,7 +82,7 @@ def _point(work: Work, database: str, origin: Origin) -> RollbackPoint:
             run=work.run, kind=RollbackKind.RENAMED_DATABASE, database=database,
             defaults={
                 "facts": {"origin": as_plain(origin)},
-                "expected_seconds": work.request.plan["rollback"]["expected_seconds"],
+                "expected_seconds": point_seconds(work.request),
             },
         )  # fmt: skip
     return point

@@ -15,6 +15,7 @@ from dataprotect.engine import full_system
 from dataprotect.engine.full_system_model import FullSystemRequest, Origin
 from dataprotect.engine.model import as_plain
 from restores.models import RestoreRequest, RestoreStep, RollbackPoint
+from restores.services.estimate import point_seconds
 from restores.services.rollback_run import point_use
 from restores.services.run_database import point_made
 from restores.services.run_record import step_done, step_keep
@@ -141,7 +142,7 @@ def _point(work: Work, origin: Origin) -> RollbackPoint:
             run=work.run, kind=RollbackKind.KEPT_DIRECTORY, database="",
             defaults={
                 "facts": {"origin": as_plain(origin)}, "state": RollbackState.MAKING,
-                "expected_seconds": work.request.plan["rollback"]["expected_seconds"],
+                "expected_seconds": point_seconds(work.request),
             },
         )  # fmt: skip
     return point

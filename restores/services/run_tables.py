@@ -16,6 +16,7 @@ from restores.services.engine_requests import (
     rescue_tables,
     rescue_target,
 )
+from restores.services.estimate import point_seconds
 from restores.services.run_database import point_made
 from restores.services.run_record import step_done
 from restores.services.run_work import Work
@@ -48,7 +49,7 @@ def rescue(work: Work, step: RestoreStep) -> None:
         work.context.hold()
         point, _ = RollbackPoint.objects.get_or_create(
             run=work.run, kind=RollbackKind.TABLE_UNDO, database=step.database,
-            defaults={"expected_seconds": work.request.plan["rollback"]["expected_seconds"]},
+            defaults={"expected_seconds": point_seconds(work.request)},
         )  # fmt: skip
     result = table_rescue.rescue(rescue_request(work.request, work.clone().dsn), work.reporter)
     point_made(work, point, undo_schema=result.undo_schema)

@@ -17,7 +17,8 @@ from restores.filters import RestoreFilter, RunFilter
 from restores.forms import DecisionForm
 from restores.selectors.approvals import inbox, own_decisions
 from restores.selectors.history import run_list
-from restores.selectors.requests import RequestDetail, progress_of, request_detail, request_get, request_list
+from restores.selectors.requests import RequestDetail, request_detail, request_get, request_list
+from restores.selectors.run_progress import progress_of
 from restores.tables import HistoryTable, RestoreTable
 
 TAIL = 12

@@ -7,7 +7,7 @@ from django.urls import reverse
 from catalog.models import Backup, ChangeRequest, Instance, LegalHold, LogGap, Verification
 from dataprotect.ops.models import Alert, AlertChannel, AuditEvent, Job
 from restores.models import SmokeTest
-from tests.dashboard.seed_restores import DONE, DRAFT, GLASS, WAITING
+from tests.dashboard.seed_restores import DONE, DRAFT, GLASS, RUNNING, WAITING
 
 LISTS = (
     "overview",
@@ -79,6 +79,7 @@ def of_restores() -> dict[str, str]:
     return {
         "restore": reverse("restore", args=[WAITING]),
         "restore_done": reverse("restore", args=[DONE]),
+        "restore_running": reverse("restore", args=[RUNNING]),
         "restore_glass": reverse("restore", args=[GLASS]),
         "restore_draft": reverse("restore", args=[DRAFT]),
         "restore_plan": reverse("restore_plan", args=[DRAFT]),

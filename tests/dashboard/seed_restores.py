@@ -23,8 +23,25 @@ from restores.services.approval_policy_propose import policy_hash
 from tests.dashboard import seed
 from tests.dashboard.seed import person
 
-WAITING, DONE, DRAFT, GLASS = "r0000000a", "r0000000b", "r0000000c", "r0000000d"
+WAITING, DONE, DRAFT, GLASS, RUNNING = "r0000000a", "r0000000b", "r0000000c", "r0000000d", "r0000000e"
 _STEPS = ("clone", "clone_check", "load", "validate", "swap", "watch", "deliver")
+
+BYTES = {
+    "clone": 182 * seed.GIB,
+    "clone_check": 182 * seed.GIB,
+    "load": 48 * seed.GIB,
+    "validate": 48 * seed.GIB,
+}
+EVIDENCE: dict[str, dict[str, Any]] = {
+    "clone_check": {"checks": [{"name": "page checksums", "passed": True, "expected": "0", "found": "0"}]},
+    "load": {"row_counts": {"public.orders": 1_204_311, "public.customers": 88_210}},
+    "validate": {
+        "checks": [
+            {"name": "row counts", "passed": True, "expected": "1,292,521", "found": "1,292,521"},
+            {"name": "large objects", "passed": None, "expected": "", "found": "There are none."},
+        ]
+    },
+}
 
 
 def _plan(restore_id: str, of: Instance, backup: Backup, now: datetime) -> dict[str, Any]:
@@ -93,11 +110,37 @@ def run_of(row: RestoreRequest, now: datetime) -> RestoreRun:
         RestoreStep.objects.create(
             run=run, position=position, kind=kind, title=kind.replace("_", " ").capitalize(), state="done",
             started_at=at, ended_at=at + timedelta(seconds=40), expected_seconds=60.0, note="As planned.",
+            bytes_done=BYTES.get(kind, 0), evidence=EVIDENCE.get(kind, {}),
         )  # fmt: skip
     RollbackPoint.objects.create(
         run=run, kind="renamed_database", state="ready", database="shop", expected_seconds=15.0, made_at=now,
-        keep_until=now + timedelta(hours=72),
+        keep_until=now + timedelta(hours=96),
     )  # fmt: skip
+    return run
+
+
+def running(of: Instance, now: datetime) -> RestoreRun:
+    """In the middle of its load, by a worker that lives."""
+    row = request(RUNNING, of, now - timedelta(hours=1), state="running", approved_at=now, started_at=now)
+    job = seed.job(
+        of, now - timedelta(minutes=4), "running", subject=row.subject, task="restores.tasks.run_restore",
+        kind="run_restore", title=f"Restore {row.restore_id}", phase="load", bytes_done=21 * seed.GIB,
+        bytes_total=48 * seed.GIB, rate=214e6, heartbeat_at=now, lease_until=now + timedelta(minutes=1),
+        lease_owner="backup-worker-2:4711",
+    )  # fmt: skip
+    run: RestoreRun = RestoreRun.objects.create(
+        request=row, job=job, expected_seconds=420.0, started_at=job.created_at
+    )
+    for position, kind in enumerate(_STEPS, start=1):
+        at = job.created_at + timedelta(minutes=position - 1)
+        state = "done" if position < 3 else "running" if position == 3 else "pending"
+        RestoreStep.objects.create(
+            run=run, position=position, kind=kind, title=kind.replace("_", " ").capitalize(), state=state,
+            database="shop" if kind in ("load", "validate") else "", expected_seconds=60.0,
+            started_at=at if position <= 3 else None,
+            ended_at=at + timedelta(seconds=52) if position < 3 else None,
+            bytes_done=BYTES[kind] if position < 3 else 0,
+        )  # fmt: skip
     return run
 
 
@@ -125,6 +168,7 @@ def restores(made: dict[str, Instance], now: datetime) -> None:
         request=glass, user=person("breaker", "DBA"), plan_hash=glass.plan_hash, reason="The shop is down.",
         used_at=now, review_due_at=now + timedelta(hours=71),
     )  # fmt: skip
+    running(of, now)
     _proposal(now)
     RestoreSettings.objects.create(
         instance=of, user="restorer", password_sealed="sealed", http_prefixes=["https://shop.example/"],

@@ -11,6 +11,8 @@ from dataprotect.core import clock, steps
 from dataprotect.core.errors import InvalidInput
 from dataprotect.ops import queue
 from restores.models import RollbackPoint
+from restores.selectors.run_progress import progress_of
+from restores.selectors.validated import validated
 from restores.services.request_draft import restore_draft, restore_edit, wish_of
 from restores.services.request_submit import restore_submit
 from restores.services.rollback_run import rollback_start
@@ -58,9 +60,20 @@ def test_a_database_is_replaced_and_put_back(scene: Scene, monkeypatch: pytest.M
         )
     assert queue.run_now(back).state == "succeeded"
     assert scene.rows("SELECT sum(amount) FROM orders") == [(0,)]
-    following = scene.submitted("database", SHOP).plan["rollback"]
-    assert "Measured: the slowest of 1 on orders-db" in following["because"]
-    assert following["expected_seconds"] == round(RollbackPoint.objects.get().measured_seconds, 1)
+    told = {step["kind"]: step for step in progress_of(row)["steps"]}
+    for kind in ("clone", "clone_check", "load", "validate", "base_backup"):
+        assert told[kind]["bytes_done"] > 0 and told[kind]["bytes_per_second"] > 0, kind
+    checked = validated(steps=run.steps.all(), points=run.rollback_points.all())
+    assert "550 rows in 2 tables counted." in [proof.sentence for proof in checked]
+    assert checked[-1].title == "After rolling shop back" and "checks passed." in checked[-1].sentence
+    following = scene.submitted("database", SHOP)
+    scene.started(scene.sign(following))
+    waits = progress_of(following)
+    assert waits["seconds_left"]["measurements"] == 1, "every step was measured by the first run"
+    assert 0 < waits["seconds_left"]["low"] <= waits["seconds_left"]["high"]
+    way_back = following.plan["rollback"]
+    assert "Measured: the slowest of 1 on orders-db" in way_back["because"]
+    assert way_back["expected_seconds"] == round(RollbackPoint.objects.get().measured_seconds, 1)
 
 
 def test_a_test_restore_touches_no_server(scene: Scene) -> None:

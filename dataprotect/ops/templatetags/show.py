@@ -310,9 +310,21 @@ def share(part: float | None) -> SafeString | str:
 
 def duration_range(seconds: float, low: float = 0.8, high: float = 1.4) -> str:
     """An estimate as what it is: `2 min to 4 min`. Under ten seconds nobody needs more than `seconds`."""
-    if seconds * high < 10:
+    return seconds_between(seconds * low, seconds * high)
+
+
+def seconds_between(low: float, high: float) -> str:
+    """`2 min to 4 min`; `about 3 min` where both are the same in words."""
+    if high < 10:
         return "a few seconds"
-    return f"{_rough(seconds * low)} to {_rough(seconds * high)}"
+    least, most = _rough(low), _rough(high)
+    return f"about {most}" if least == most else f"{least} to {most}"
+
+
+@register.filter
+def between(span: Any) -> str:
+    """Seconds at best and at worst (`low`, `high`) in words."""
+    return seconds_between(span.low, span.high)
 
 
 def _rough(seconds: float) -> str:
