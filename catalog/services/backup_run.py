@@ -15,11 +15,12 @@ from catalog.services.backup_record import backup_from_result, seal_parents
 from catalog.services.bandwidth import bandwidth_of
 from catalog.services.catalog_rebuild import instance_adopt
 from catalog.services.cleaning import save_clean
+from catalog.services.expiry_delete import expiries_due, expiry_delete
 from catalog.services.opening import repository_open, source_of
 from catalog.services.verification_run import verification_take
 from catalog.states import VerificationLevel
 from dataprotect.core import clock
-from dataprotect.core.errors import ForeseenError
+from dataprotect.core.errors import Cancelled, EmergencyStop, ForeseenError, LeaseLost
 from dataprotect.core.steps import reached
 from dataprotect.engine.backup import take_backup
 from dataprotect.engine.model import BackupRequest, BackupResult, BackupType, Reader
@@ -86,6 +87,19 @@ def _clear_the_ground(context: JobContext, instance: Instance, stored: StoredRep
         context.note(f"Removed what an unfinished backup left behind: {name}.")
     for backup_id in instance_adopt(context=context, instance=instance, stored=stored):
         context.note(f"Took a finished backup into the catalog that an ended job had not: {backup_id}.")
+    _expire_first(context, instance, stored)
+
+
+def _expire_first(context: JobContext, instance: Instance, stored: StoredRepository) -> None:
+    """What is due goes before more is written: on a full disk its room may be what the backup needs."""
+    for expiry in expiries_due(instance, instance.repository):
+        context.checkpoint()
+        try:
+            expiry_delete(context=context, stored=stored, expiry=expiry)
+        except (Cancelled, EmergencyStop, LeaseLost):
+            raise
+        except ForeseenError as error:
+            context.note(f"{expiry.backup.backup_id} could not be deleted now: {error.message}")
 
 
 @transaction.atomic

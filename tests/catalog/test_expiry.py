@@ -14,6 +14,7 @@ import pytest
 from catalog.models import Backup, Expiry, Repository
 from catalog.selectors.strip import strips
 from catalog.services import backup_spare, catalog_rebuild_start, hold_place
+from catalog.services.backup_start import backup_start
 from catalog.services.verification_start import verification_start
 from dataprotect.core import clock, steps
 from dataprotect.core.errors import ForeseenError
@@ -63,6 +64,20 @@ def test_first_a_tombstone_then_after_the_grace_time_the_deletion(retained: Reta
     assert Repository.objects.get().backup_count == 1
     assert verbs() == ["expiry.placed", "expiry.deleted"]
     assert retained.expire()["placed"] == []
+
+
+def test_a_backup_first_makes_the_room_that_is_due(retained: Retained) -> None:
+    retained.backup("old", 10)
+    retained.backup("waiting", 9)
+    retained.backup("new", 1)
+    assert sorted(retained.expire()["placed"]) == ["old", "waiting"]
+    Expiry.objects.filter(backup__backup_id="old").update(
+        placed_at=clock.now() - 8 * DAY, delete_after=clock.now() - DAY
+    )
+    with queue.foreground():
+        job = backup_start(actor=OPERATOR, instance=retained.instance, type="full")
+    assert queue.run_now(job).state == "failed", "nobody answers there"
+    assert retained.sealed() == {"waiting", "new"} and state("old") == "deleted"
 
 
 def test_a_day_whose_backup_went_by_rule_was_no_bad_day(retained: Retained, no_grace: None) -> None:
