@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from catalog.models import Backup
 from catalog.services.opening import repository_open, server_binaries
-from catalog.states import GOOD_BACKUP
+from catalog.states import VerificationLevel
+from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine import command, replace
 from dataprotect.engine.databases.postgresql import binaries as programs
@@ -15,6 +17,7 @@ from dataprotect.ops import home
 from restores.models import RestoreRequest
 from restores.services.engine_requests import replace_request
 from restores.services.system_request import system_preflight
+from restores.services.wanted import chosen_backup
 from restores.states import Scope
 
 _SPARE = 1.1
@@ -52,18 +55,58 @@ def _programs(major: int) -> Check:
 
 
 def _repository(request: RestoreRequest) -> Iterator[Check]:
-    backup, place = request.backup, request.instance.repository
-    if backup is not None:
-        place = backup.repository
-        good = backup.state in GOOD_BACKUP
-        yield Check("backup is good", good, "checked or better", backup.get_state_display().lower())
+    """What is brought back, as far as the catalog and the repository's seals and manifests tell."""
+    name = "backup and log that lead there"
+    try:
+        backup, choice = chosen_backup(
+            {
+                "backup_id": request.backup.backup_id if request.backup is not None else None,
+                "instance_id": request.instance_id,
+                "recovery_target": request.recovery_target,
+            }
+        )
+    except ForeseenError as error:
+        yield Check(name, False, "unbroken up to the target", f"{error.message} {error.action}")
+        return
+    reached = backup.backup_id if choice is None else f"{backup.backup_id}, then log up to {choice.target}"
+    yield Check(name, True, "unbroken up to the target", reached)
+    chain = [backup, *backup.parents.order_by("stopped_at")]
+    yield _good(chain)
+    yield _read_back(chain)
+    yield _opened(chain)
+
+
+def _good(chain: Sequence[Backup]) -> Check:
+    bad = [f"{each.backup_id} is {each.get_state_display().lower()}" for each in chain if not each.is_good]
+    found = "; ".join(bad) or f"{len(chain)} of {len(chain)} are"
+    return Check("backup and what it builds on", not bad, "checked or better", found)
+
+
+def _read_back(chain: Sequence[Backup]) -> Check:
+    """The newest look at every SHA-256 of each of them."""
+    looks = [each.verifications.exclude(level=VerificationLevel.RESTORE).first() for each in chain]
+    bad = [
+        f"{each.backup_id} was found damaged"
+        for each, look in zip(chain, looks, strict=True)
+        if look is not None and not look.passed
+    ]
+    read = [look.finished_at for look in looks if look is not None]
+    name, wanted = "checksums", "every one right at its last reading"
+    if bad or len(read) < len(chain):
+        found = "; ".join(bad) or "some have not been read since the catalog was rebuilt"
+        return Check(name, False if bad else None, wanted, found)
+    return Check(name, True, wanted, f"they were, on {clock.iso(min(read))} or later")
+
+
+def _opened(chain: Sequence[Backup]) -> Check:
+    place = chain[0].repository
     try:
         stored = repository_open(place)
-        if backup is not None:
-            next(stored.read(request.instance.identifier, backup.backup_id).entries(), None)
-        yield Check("repository and key", True, place.name, "opened")
+        for each in chain:
+            next(stored.read(each.instance.identifier, each.backup_id).entries(), None)
     except ForeseenError as error:
-        yield Check("repository and key", False, place.name, f"{error.message} {error.action}")
+        return Check("repository and key", False, place.name, f"{error.message} {error.action}")
+    return Check("repository and key", True, place.name, f"{len(chain)} manifests were opened")
 
 
 def _server(request: RestoreRequest) -> Iterator[Check]:
