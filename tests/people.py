@@ -32,6 +32,11 @@ def prove(client: Client, user: User, *, at: datetime | None = None, **more: Any
     return client
 
 
+def session_of(user: User, **proof: Any) -> str:
+    """The key of a session in which the person proved who they are: for a browser's cookie."""
+    return prove(Client(), user, **proof).cookies["sessionid"].value
+
+
 def prove_session(session: Any, user: User, *, at: datetime | None = None, **more: Any) -> None:
     """The same for a session that is there already, such as a browser's."""
     record = {"method": "password", "at": (at or clock.now()).timestamp(), **more}

@@ -92,6 +92,14 @@ WORDS = {
     "slot_retained": ("Slot", "See the alert"),
     "collector_failing": ("Collector", "See the alert"),
     "channel_failing": ("Channel", "See the alert"),
+    "log_refused": ("Log refused", "See the alert"),
+    "log_base_needed": ("Log broke off", "See the alert"),
+    "log_slot_orphaned": ("Slot", "See the alert"),
+    "approval_waiting": ("Signatures", "See the alert"),
+    "glass_broken": ("Glass broken", "See the alert"),
+    "glass_review_overdue": ("Not reviewed", "See the alert"),
+    "restore_failed": ("Restore failed", "See the alert"),
+    "restore_delivered": ("Restored", "See the alert"),
 }
 
 

@@ -11,6 +11,7 @@ from guardian.shortcuts import get_objects_for_user
 
 from catalog.models import Instance
 from catalog.roles import BREAK_GLASS
+from catalog.selectors.roles import counting_roles
 from catalog.selectors.visible import (
     Viewer,
     can_exist,
@@ -22,7 +23,15 @@ from catalog.selectors.visible import (
 from dataprotect.core.errors import ForeseenError
 from dataprotect.ops.models import Job
 from dataprotect.ops.selectors import active_jobs_of
-from restores.models import Approval, RestoreRequest, RestoreRun, RestoreStep, RollbackPoint, Safeguard
+from restores.models import (
+    Approval,
+    BreakGlassUse,
+    RestoreRequest,
+    RestoreRun,
+    RestoreStep,
+    RollbackPoint,
+    Safeguard,
+)
 from restores.selectors.approvals import role_to_sign, roles_missing, signatures
 from restores.selectors.run_progress import RunProgress, run_progress
 from restores.selectors.validated import Proof, validated
@@ -76,6 +85,9 @@ class RequestDetail:
     """In which the asker could sign now."""
     may_restore: bool
     may_break: bool
+    may_review: bool
+    """What was done without the signatures: neither who did it nor who asked for it may."""
+    is_review_late: bool
     may_start: bool
     may_edit: bool
     may_roll_back: bool
@@ -141,6 +153,7 @@ def request_detail(*, user: User, restore_id: str, now: datetime) -> RequestDeta
     points = list(run.rollback_points.order_by("pk")) if run is not None else []
     usable = any(point.state in _USABLE for point in points)
     rolling_back = bool(points) and row.state not in ACTIVE and _is_rolling_back(row)
+    unreviewed = BreakGlassUse.objects.filter(request=row, reviewed_at=None).first()
     return RequestDetail(
         row=row,
         run=run,
@@ -152,7 +165,9 @@ def request_detail(*, user: User, restore_id: str, now: datetime) -> RequestDeta
         missing=roles_missing(row),
         role=role_to_sign(user=user, request=row, at=now),
         may_restore=may_restore,
-        may_break=row.state == RestoreState.AWAITING and may_restore and _breaks_glass(user),
+        may_break=row.state == RestoreState.AWAITING and may_restore and _breaks_glass(user, now),
+        may_review=unreviewed is not None and _may_review(user, unreviewed),
+        is_review_late=unreviewed is not None and unreviewed.review_due_at < now,
         may_start=row.state == RestoreState.APPROVED and may_restore,
         may_edit=row.state in OPEN and (may_restore or row.requested_by_id == user.pk),
         may_roll_back=usable and row.state not in ACTIVE and may_restore and not rolling_back,
@@ -164,5 +179,10 @@ def _is_rolling_back(row: RestoreRequest) -> bool:
     return active_jobs_of(row.subject).filter(kind="run_rollback").exists()
 
 
-def _breaks_glass(user: User) -> bool:
-    return user.groups.filter(name=BREAK_GLASS).exists()
+def _breaks_glass(user: User, now: datetime) -> bool:
+    return BREAK_GLASS in counting_roles(user=user, at=now)
+
+
+def _may_review(user: User, use: BreakGlassUse) -> bool:
+    another = user.pk not in (use.user_id, use.request.requested_by_id)
+    return another and user.has_perm("restores.review_breakglass")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataprotect.core import clock
-from dataprotect.ops.services.alert_raise import alert_raise
 from restores.models import RestoreRequest
 from restores.selectors.approvals import roles_missing
-from restores.services.approval_give import waiting_key
+from restores.services.restore_alert import restore_alert
 from restores.states import RestoreState
 
 
@@ -32,10 +31,9 @@ def approvals_remind() -> int:
 
 def _tell(row: RestoreRequest, severity: str, how: str, why: str, when: str) -> None:
     """One alert for each request, however often it is told."""
-    alert_raise(
-        rule="approval_waiting", severity=severity, subject=row.subject, dedupe_key=waiting_key(row),
+    restore_alert(
+        request=row, rule="approval_waiting", severity=severity,
         title=f"The restore {row.restore_id} onto {row.affected.name} {how}.",
         detail=f"Asked by {row.requested_by_name}{why}. "
         f"To be signed as {' and '.join(roles_missing(row))}{when}.",
-        link=f"/restores/{row.restore_id}/",
     )  # fmt: skip

@@ -13,12 +13,12 @@ from catalog.selectors.roles import counting_roles
 from catalog.services.access import Actor, require
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError, InvalidInput
-from dataprotect.ops.services.alert_raise import alert_raise
 from dataprotect.ops.services.alert_resolve import alert_resolve
 from dataprotect.ops.services.audit import audit_record
 from restores.models import BreakGlassUse, RestoreRequest
 from restores.services.approval_give import approve
 from restores.services.approval_rules import locked, person
+from restores.services.restore_alert import restore_alert
 
 REVIEW_WITHIN = timedelta(hours=72)
 
@@ -56,11 +56,10 @@ def glass_break(
     )  # fmt: skip
     data = {"restore": row.restore_id, "plan": row.plan_hash, "reason": reason}
     audit_record(actor=breaker, verb="restore.glass_broken", subject=row.subject, data=data)
-    alert_raise(
-        rule="glass_broken", severity="critical", subject=row.subject, dedupe_key=_key(use),
+    restore_alert(
+        request=row, rule="glass_broken", severity="critical",
         title=f"{breaker.get_username()} broke the glass for {row.restore_id} onto {target.name}.",
         detail=f"Reason: {reason}. It must be reviewed by {clock.iso(use.review_due_at)}.",
-        link=f"/restores/{row.restore_id}/",
     )  # fmt: skip
     approve(actor=breaker, row=row)
     return row
@@ -101,13 +100,11 @@ def glass_review(*, actor: Actor, use: BreakGlassUse, note: str, fresh_at: datet
 def reviews_remind() -> int:
     """Raise an alert for every use whose review is overdue; how many there are."""
     late = BreakGlassUse.objects.filter(reviewed_at=None, review_due_at__lt=clock.now())
-    for use in late.select_related("request", "user"):
-        alert_raise(
-            rule="glass_review_overdue", severity="critical", subject=use.request.subject,
-            dedupe_key=_late_key(use),
+    for use in late.select_related("request__instance", "request__target_instance", "user"):
+        restore_alert(
+            request=use.request, rule="glass_review_overdue", severity="critical",
             title=f"The glass broken for {use.request.restore_id} was not reviewed in 72 hours.",
             detail=f"Broken by {use.user.get_username()}: {use.reason}",
-            link=f"/restores/{use.request.restore_id}/",
         )  # fmt: skip
     return late.count()
 

@@ -20,7 +20,6 @@ from dataprotect.engine.replace_model import Origin
 from dataprotect.ops import queue
 from dataprotect.ops.context import JobContext
 from dataprotect.ops.models import Job
-from dataprotect.ops.services.alert_raise import alert_raise
 from dataprotect.ops.services.audit import audit_record
 from dataprotect.ops.step_up import require_fresh
 from restores.models import RestoreRequest, RollbackPoint
@@ -33,6 +32,7 @@ from restores.services.engine_requests import (
 )
 from restores.services.request_state import request_move
 from restores.services.restore_account import restore_settings
+from restores.services.restore_alert import restore_alert
 from restores.services.run_holder import Holder
 from restores.services.system_request import origin_of, system_request
 from restores.states import (
@@ -182,10 +182,10 @@ class _Uncancelled:
 
 def rollback_failed(request: RestoreRequest, detail: str) -> None:
     """The alert of a rollback that did not come to its end."""
-    alert_raise(
-        rule="restore_failed", severity="critical", subject=request.subject,
+    restore_alert(
+        request=request, rule="restore_failed", severity="critical",
         title=f"Rolling the restore {request.restore_id} back did not succeed.",
-        detail=detail, link=f"/restores/{request.restore_id}/",
+        detail=detail,
     )  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from django.db import transaction
 
 from dataprotect.core import clock
-from dataprotect.ops.services.alert_raise import alert_raise
 from restores.models import RestoreStep
+from restores.services.restore_alert import restore_alert
 from restores.services.run_record import step_done
 from restores.services.run_work import Work
 from restores.states import Scope, StepState
@@ -34,10 +34,9 @@ def deliver(work: Work, step: RestoreStep) -> None:
         run.rto_seconds, run.rto_parts, run.rpo_seconds, run.message = rto, parts, rpo, message
         run.save(update_fields=["rto_seconds", "rto_parts", "rpo_seconds", "message"])
     if request.scope != Scope.TEST:
-        alert_raise(
-            rule="restore_delivered", severity="info", subject=request.subject, title=message[:200],
-            detail=message, link=f"/restores/{request.restore_id}/",
-        )  # fmt: skip
+        restore_alert(
+            request=request, rule="restore_delivered", severity="info", title=message[:200], detail=message
+        )
     step_done(work.context, step, message, {"rto_seconds": rto, "rpo_seconds": rpo, "rto_parts": parts})
 
 

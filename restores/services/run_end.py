@@ -14,12 +14,12 @@ from dataprotect.core import clock, steps
 from dataprotect.core.errors import Cancelled, EmergencyStop, ForeseenError, LeaseLost
 from dataprotect.engine import replace
 from dataprotect.engine.replace_model import Origin
-from dataprotect.ops.services.alert_raise import alert_raise
 from dataprotect.ops.services.stop import stop_latch
 from restores.models import RestoreRequest, RestoreRun, RestoreStep
 from restores.services import run_clone, run_system
 from restores.services.engine_requests import replace_request
 from restores.services.request_state import request_move
+from restores.services.restore_alert import restore_alert
 from restores.services.rollback_run import point_use, undone_drop
 from restores.services.run_holder import Holder
 from restores.services.run_left import is_in_use, left, points_settle
@@ -167,8 +167,8 @@ def end_write(
             actor=holder.actor, request=request, to=state, ended_at=now, ended_by=holder.actor,
             ended_reason=reason, data={"left": reason},
         )  # fmt: skip
-        alert_raise(
-            rule="restore_failed", severity="critical", subject=request.subject,
+        restore_alert(
+            request=request, rule="restore_failed", severity="critical",
             title=f"The restore {request.restore_id} did not succeed: it is {state.label.lower()}.",
-            detail=reason, link=f"/restores/{request.restore_id}/",
+            detail=reason,
         )  # fmt: skip

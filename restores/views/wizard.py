@@ -97,7 +97,9 @@ def plan(request: Request, restore_id: str) -> HttpResponse:
     """Step 3: everything that would fail later, and what would be done, by whom signed. Nothing is frozen."""
     detail = request_detail(user=request.user, restore_id=restore_id, now=clock.now())
     row = detail.row
-    context: dict[str, Any] = {"row": row, "detail": detail, "checks": preflight(request=row), "plan": None}
+    checks = preflight(request=row)
+    context: dict[str, Any] = {"row": row, "detail": detail, "checks": checks, "plan": None}
+    context["would_fail"] = any(check.passed is False for check in checks)
     try:
         context["plan"], _, _ = plan_freeze(request=row)
     except ForeseenError as error:

@@ -19,9 +19,11 @@ from pytest_django.live_server_helper import LiveServer
 from catalog.models import Instance
 from tests.dashboard import seed, story
 from tests.dashboard.browser import launch
+from tests.dashboard.waiting_restore import at_restore, dba, orders
 from tests.ops.conftest import Cluster
 from tests.people import prove
 
+__all__ = ["at_restore", "dba", "orders"]
 ClientOf = Callable[[str], Client]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -75,11 +76,14 @@ def _plan(restore_id: str, of: Instance, backup: Backup, now: datetime) -> dict[
     }  # fmt: skip
 
 
-def request(restore_id: str, of: Instance, now: datetime, **more: Any) -> RestoreRequest:
-    """Asked for by a person of its own, so that everybody else may sign."""
+def request(
+    restore_id: str, of: Instance, now: datetime, *, roles: Sequence[str] = ("DBA",), **more: Any
+) -> RestoreRequest:
+    """To be signed in `roles`. Asked for by a person of its own, so that everybody else may sign."""
     backup = Backup.objects.filter(instance=of, state__in=("checked", "restore_tested")).first()
     assert backup is not None
     plan = _plan(restore_id, of, backup, now)
+    plan["approval"]["roles"] = list(roles)
     values = {
         "scope": "database", "instance": of, "target_instance": of, "backup": backup, "databases": ["shop"],
         "reason": "Orders were overwritten by the import of 14:03.", "ticket": "CHG-4711",

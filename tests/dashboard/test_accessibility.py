@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.test import Client
 from playwright.sync_api import Page
 
 from dataprotect.ops.models import Preference, StopSwitch
 from tests.dashboard import addresses, seed, story
 from tests.dashboard.browser import give_session
-from tests.people import prove
+from tests.people import session_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SIZES = ((1280, 800), (320, 640))
 NewPage = Callable[..., Page]
-
-
-def session_of(user: Any, **proof: Any) -> str:
-    client = prove(Client(), user, **proof)
-    return client.cookies["sessionid"].value
 
 
 def look(

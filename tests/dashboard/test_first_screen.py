@@ -7,6 +7,8 @@ import re
 import pytest
 
 from catalog.models import Backup, Instance
+from catalog.rules.catalogue import RULES
+from catalog.views.overview import WORDS
 from dataprotect.ops.models import Job
 from tests.dashboard.conftest import ClientOf
 
@@ -23,5 +25,6 @@ def test_the_first_screen_says_the_worst_and_leads_to_what_fixes_it(
     assert failed
     for address in ("/repositories/vault-b/", f"/jobs/{failed.pk}/", f"/backups/{damaged.backup_id}/"):
         assert f'href="{address}"' in page, address
+    assert set(RULES) <= set(WORDS), "each is told in a word, not by its code"
     assert page.count('class="strip"') >= len(catalogue)
     assert re.search(r'aria-label="Last 30 days: good backup \d+, late \d, missed \d', page)

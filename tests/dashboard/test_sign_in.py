@@ -16,7 +16,8 @@ from dataprotect.ops.models import AuditEvent, ProfileChoice
 from tests.dashboard import seed
 from tests.dashboard.browser import give_session, sign_in
 from tests.dashboard.factors import App, Key
-from tests.dashboard.test_accessibility import SIZES, look, session_of
+from tests.dashboard.test_accessibility import SIZES, look
+from tests.people import session_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NewPage = Callable[..., Page]

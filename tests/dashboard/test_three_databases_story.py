@@ -126,7 +126,7 @@ def ask(page: Page, hands: Keyboard, site: str, scene: Scene) -> str:
     hands.fill("Change ticket", "INC-77")
     hands.fill("Type the name", "orders-db")
     hands.press("button", "Freeze the plan and submit it")
-    expect(page.get_by_role("alert")).to_contain_text("No downtime window was agreed")
+    expect(page.get_by_role("alert")).to_contain_text("Downtime from is needed.")
     hands.fill_instant("Downtime from", clock.now() - timedelta(days=1))
     hands.fill_instant("Downtime until", clock.now() + timedelta(days=1))
     hands.fill("Type the name", "orders-db")

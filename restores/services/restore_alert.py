@@ -1,0 +1,17 @@
+"""Alerts about one restore, told to everybody who may see the instance it changes."""
+
+from __future__ import annotations
+
+from dataprotect.ops.services.alert_raise import alert_raise
+from restores.models import RestoreRequest
+
+
+def restore_alert(*, request: RestoreRequest, rule: str, severity: str, title: str, detail: str) -> None:
+    """Once for each rule and request, in the caller's transaction. Its subject is the instance: who may see
+    an alert follows from the right to see that.
+    """
+    alert_raise(
+        rule=rule, severity=severity, subject=request.affected.subject,
+        dedupe_key=f"{rule}:{request.subject}", title=title, detail=detail,
+        link=f"/restores/{request.restore_id}/",
+    )  # fmt: skip
