@@ -9,6 +9,7 @@ from restores.services.approval_notice import approvals_remind
 from restores.services.approval_policy_decide import proposals_lapse
 from restores.services.break_glass import reviews_remind
 from restores.services.clone import clone_drop_run, clone_run, clone_sweep
+from restores.services.decisions_digest import digest_write
 from restores.services.request_cancel import restores_expire
 from restores.services.restore_files import restore_files_run
 from restores.services.rollback_expire import points_expire_start, rollback_points_expire
@@ -58,6 +59,11 @@ def tend_restores() -> dict[str, int]:
 
 def run_table_compare(context: JobContext, *, request_pk: int) -> dict[str, Any]:
     return compare_run(context=context, request_pk=request_pk)
+
+
+def digest_decisions() -> int:
+    """By the clock (restores.services.schedules), not as a job."""
+    return digest_write()
 
 
 def sweep_clones() -> list[str]:

@@ -49,6 +49,7 @@ RULES: dict[str, Rule] = {
     "glass_review_overdue": Rule("A broken glass was not reviewed in time", watched=False),
     "restore_failed": Rule("A restore did not succeed", watched=False),
     "restore_delivered": Rule("A restore was delivered", watched=False),
+    "decisions_digest": Rule("What each approver signed and denied, once a week", watched=False),
     "channel_failing": Rule("A channel takes no messages", watched=False),
 }
 

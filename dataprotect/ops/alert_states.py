@@ -52,6 +52,7 @@ class DeliveryKind(TextChoices):
     REPEATED = "repeated", "Still open"
     RESOLVED = "resolved", "Resolved"
     TEST = "test", "Test"
+    NOTICE = "notice", "To be known"
 
 
 RANK = {Severity.INFO: 1, Severity.WARNING: 2, Severity.CRITICAL: 3}

@@ -183,6 +183,6 @@ def own_decisions(*, user: User, since: datetime) -> QuerySet[Approval]:
     """What this person signed or denied, newest first."""
     return (
         Approval.objects.filter(approver=user, decided_at__gte=since)
-        .select_related("request__instance", "policy")
+        .select_related("request__instance", "request__target_instance", "policy")
         .order_by("-decided_at", "-pk")
     )

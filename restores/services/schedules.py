@@ -8,10 +8,14 @@ from django_q.models import Schedule
 
 SWEEP = "restores.tasks.sweep_clones"
 TEND = "restores.tasks.tend_restores"
+DIGEST = "restores.tasks.digest_decisions"
 
 
 def ensure_schedules(**kwargs: Any) -> None:
-    """Sweeping every ten minutes, tending every minute; run after every migrate, safe to repeat."""
+    """Sweeping every ten minutes, tending every minute, a digest in the first hour of each week.
+
+    Run after every migrate, safe to repeat.
+    """
     Schedule.objects.get_or_create(
         func=SWEEP,
         defaults={
@@ -27,6 +31,14 @@ def ensure_schedules(**kwargs: Any) -> None:
             "name": "Tend: restores that lapse, reviews, what was kept",
             "schedule_type": Schedule.MINUTES,
             "minutes": 1,
+            "repeats": -1,
+        },
+    )
+    Schedule.objects.get_or_create(
+        func=DIGEST,
+        defaults={
+            "name": "Digest: what approvers decided in the week before",
+            "schedule_type": Schedule.HOURLY,
             "repeats": -1,
         },
     )

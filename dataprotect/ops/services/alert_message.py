@@ -38,6 +38,28 @@ def message_write(*, alert: Alert, kind: DeliveryKind) -> int:
     return len(written)
 
 
+@transaction.atomic
+def notice_write(*, rule: str, title: str, body: str, link: str) -> int:
+    """Something to know that is no trouble, so there is no alert: to every channel that takes `rule` at the
+    lowest severity. Once for each `title`; returns how many messages were written.
+    """
+    title = f"{Severity.INFO.label}: {title}"[:_LONGEST_TITLE]
+    if AlertDelivery.objects.filter(kind=DeliveryKind.NOTICE, title=title).exists():
+        return 0
+    now = clock.now()
+    written = AlertDelivery.objects.bulk_create(
+        AlertDelivery(
+            channel=channel, kind=DeliveryKind.NOTICE, severity=Severity.INFO, title=title,
+            body="\n".join([body, *_address(link)]), due_at=now, created_at=now,
+        )
+        for channel in AlertChannel.objects.filter(enabled=True)
+        if takes(channel, rule, Severity.INFO)
+    )  # fmt: skip
+    if written:
+        transaction.on_commit(functools.partial(send_soon))
+    return len(written)
+
+
 def send_soon() -> None:
     """Wake a worker. When the broker is down, the schedule that runs every minute sends instead."""
     try:
@@ -50,8 +72,13 @@ def wants(channel: AlertChannel, alert: Alert) -> bool:
     """By severity and rule. A channel that fails is never told of its own failure."""
     if alert.subject == channel_subject(channel):
         return False
-    loud_enough = RANK[Severity(alert.severity)] >= RANK[Severity(channel.minimum_severity)]
-    return channel.enabled and loud_enough and (not channel.rules or alert.rule in channel.rules)
+    return takes(channel, alert.rule, Severity(alert.severity))
+
+
+def takes(channel: AlertChannel, rule: str, severity: Severity) -> bool:
+    """As it was set up."""
+    loud_enough = RANK[severity] >= RANK[Severity(channel.minimum_severity)]
+    return channel.enabled and loud_enough and (not channel.rules or rule in channel.rules)
 
 
 def channel_subject(channel: AlertChannel) -> str:
@@ -71,9 +98,11 @@ def body_of(alert: Alert, kind: DeliveryKind) -> str:
         lines.append("Nobody has acknowledged it yet.")
     if kind == DeliveryKind.RESOLVED and alert.resolved_at is not None:
         lines.append(f"Resolved {clock.iso(alert.resolved_at)}: {alert.resolved_reason}")
-    if alert.link and settings.SITE_URL:
-        lines.append(f"{settings.SITE_URL}{alert.link}")
-    return "\n".join(line for line in lines if line)
+    return "\n".join(line for line in [*lines, *_address(alert.link)] if line)
+
+
+def _address(link: str) -> list[str]:
+    return [f"{settings.SITE_URL}{link}"] if link and settings.SITE_URL else []
 
 
 def _wanting(alert: Alert) -> Iterable[AlertChannel]:
