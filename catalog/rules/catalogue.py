@@ -12,6 +12,8 @@ from typing import NamedTuple
 class Rule(NamedTuple):
     words: str
     watched: bool = True
+    alerts: bool = True
+    """Else it is only to be known: a message without an alert."""
 
 
 RULES: dict[str, Rule] = {
@@ -49,7 +51,9 @@ RULES: dict[str, Rule] = {
     "glass_review_overdue": Rule("A broken glass was not reviewed in time", watched=False),
     "restore_failed": Rule("A restore did not succeed", watched=False),
     "restore_delivered": Rule("A restore was delivered", watched=False),
-    "decisions_digest": Rule("What each approver signed and denied, once a week", watched=False),
+    "decisions_digest": Rule(
+        "What each approver signed and denied, once a week", watched=False, alerts=False
+    ),
     "channel_failing": Rule("A channel takes no messages", watched=False),
 }
 
