@@ -33,7 +33,8 @@ def run_clone_drop(context: JobContext, *, clone_id: str) -> dict[str, Any]:
     return clone_drop_run(context=context, clone_id=clone_id)
 
 
-def run_restore(context: JobContext, *, request_pk: int) -> dict[str, Any]:
+def run_restore(context: JobContext, *, request_pk: int, backup_id: str = "") -> dict[str, Any]:
+    """`backup_id` only says what it reads."""
     return restore_run(context=context, request_pk=request_pk)
 
 

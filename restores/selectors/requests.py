@@ -176,7 +176,8 @@ def request_detail(*, user: User, restore_id: str, now: datetime) -> RequestDeta
 
 
 def _is_rolling_back(row: RestoreRequest) -> bool:
-    return active_jobs_of(row.subject).filter(kind="run_rollback").exists()
+    jobs = active_jobs_of(row.instance.subject)
+    return jobs.filter(kind="run_rollback", arguments__request_pk=row.pk).exists()
 
 
 def _breaks_glass(user: User, now: datetime) -> bool:

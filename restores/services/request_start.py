@@ -46,7 +46,8 @@ def restore_start(*, actor: Actor, request: RestoreRequest, fresh_at: datetime |
         )
         _check(row)
         job = queue.enqueue(
-            RUN, arguments={"request_pk": row.pk}, actor=actor, subject=row.subject,
+            RUN, arguments={"request_pk": row.pk, "backup_id": row.plan["backup"]["backup_id"]}, actor=actor,
+            subject=row.instance.subject,  # expiry leaves alone what a job of this instance, or backup, reads
             title=f"Restore {row.restore_id}: {row.get_scope_display()}"[:200],
             exclusive=f"restore:{target.pk}" if row.scope != Scope.TEST else "",
         )  # fmt: skip

@@ -77,8 +77,9 @@ def rollback_start(
             "Its rollback points were used, or their time is over.",
         )  # fmt: skip
     return queue.enqueue(
-        RUN, arguments={"request_pk": request.pk, "reason": reason}, actor=actor, subject=request.subject,
-        title=f"Roll back {request.restore_id}", exclusive=f"restore:{request.target_instance_id}",
+        RUN, arguments={"request_pk": request.pk, "reason": reason}, actor=actor,
+        subject=request.instance.subject, title=f"Roll back {request.restore_id}",
+        exclusive=f"restore:{request.target_instance_id}",
     )  # fmt: skip
 
 

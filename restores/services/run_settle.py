@@ -42,7 +42,7 @@ def _half_rolled_back() -> list[RestoreRequest]:
         .distinct()
     )  # fmt: skip
     working = Job.objects.filter(task=ROLLBACK, state__in=states.ACTIVE)
-    return [row for row in rows if not working.filter(subject=row.subject).exists()]
+    return [row for row in rows if not working.filter(arguments__request_pk=row.pk).exists()]
 
 
 def _settle_rollback(request: RestoreRequest) -> bool:

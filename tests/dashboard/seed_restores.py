@@ -127,7 +127,7 @@ def running(of: Instance, now: datetime) -> RestoreRun:
     """In the middle of its load, by a worker that lives."""
     row = request(RUNNING, of, now - timedelta(hours=1), state="running", approved_at=now, started_at=now)
     job = seed.job(
-        of, now - timedelta(minutes=4), "running", subject=row.subject, task="restores.tasks.run_restore",
+        of, now - timedelta(minutes=4), "running", subject=of.subject, task="restores.tasks.run_restore",
         kind="run_restore", title=f"Restore {row.restore_id}", phase="load", bytes_done=21 * seed.GIB,
         bytes_total=48 * seed.GIB, rate=214e6, heartbeat_at=now, lease_until=now + timedelta(minutes=1),
         lease_owner="backup-worker-2:4711",

@@ -48,6 +48,7 @@ def test_the_glass_is_broken_loudly_and_reviewed_by_another(
     breaker.get_by_role("button", name="Act without the signatures").click()
     expect(breaker.get_by_text("The glass is broken, and everybody is told.")).to_be_visible()
     expect(breaker.get_by_role("heading", name="It may be started.")).to_be_visible()
+    expect(breaker.get_by_label("How it stands")).to_contain_text("Without the signatures: greta broke")
     signed = breaker.get_by_role("region", name="Signatures")
     expect(signed).to_contain_text("greta: The shop is down, and nobody answers.")
     expect(signed).to_contain_text("To be reviewed by another person until")

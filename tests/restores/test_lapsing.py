@@ -8,6 +8,9 @@ import pytest
 
 from catalog import roles
 from catalog.models import Instance
+from catalog.selectors.jobs import job_list
+from catalog.services.expiry_delete import _has_to_wait
+from catalog.services.expiry_logs import _is_being_read
 from dataprotect.core import clock
 from dataprotect.ops.models import Alert, Job
 from restores.models import ApprovalPolicy, RestoreRequest, RestoreRun
@@ -52,6 +55,18 @@ def test_it_is_started_once(orders: Instance, dba: Dba) -> None:
     restore_start(actor=anna, request=row, fresh_at=clock.now())
     refused("restore.not_approved", lambda: restore_start(actor=anna, request=row, fresh_at=clock.now()))
     assert Job.objects.count() == RestoreRun.objects.count() == 1
+
+
+def test_what_a_run_reads_is_not_expired_meanwhile_and_colleagues_may_follow_it(
+    orders: Instance, dba: Dba
+) -> None:
+    anna, ben = dba("anna"), dba("ben")
+    row = sign(submitted(anna, orders, "shop"), ben, roles.DBA)
+    assert row.backup is not None and not _is_being_read(orders) and not _has_to_wait(row.backup)
+    job = restore_start(actor=anna, request=row, fresh_at=clock.now())
+    assert _is_being_read(orders)
+    assert job.title in _has_to_wait(row.backup)
+    assert job in job_list(user=ben)
 
 
 def test_the_alert_that_a_restore_waits_grows_louder_and_ends_with_the_plan(
