@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from restores.models import RestoreRequest, RestoreRun
+from restores.models import RestoreRequest
 from restores.selectors.approvals import roles_missing
+from restores.selectors.run_progress import progress_of
 
 
 def plain(row: RestoreRequest) -> dict[str, Any]:
-    run = RestoreRun.objects.filter(request=row).first()
+    progress = progress_of(row)
     return {
         "restore_id": row.restore_id,
         "state": row.state,
@@ -19,11 +20,10 @@ def plain(row: RestoreRequest) -> dict[str, Any]:
         "loss_because": row.plan.get("loss_because", ""),
         "missing": list(roles_missing(row)),
         "ended_reason": row.ended_reason,
-        "message": run.message if run is not None else "",
-        "rto_seconds": run.rto_seconds if run is not None else None,
-        "rpo_seconds": run.rpo_seconds if run is not None else None,
-        "steps": [
-            {"title": step.title, "state": step.state, "seconds": step.seconds, "note": step.note}
-            for step in (run.steps.order_by("position") if run is not None else ())
-        ],
+        "message": progress["message"],
+        "rto_seconds": progress["rto_achieved"],
+        "rpo_seconds": progress["rpo_achieved"],
+        "seconds_left": progress["seconds_left"],
+        "heartbeat_age_seconds": progress["heartbeat_age_seconds"],
+        "steps": progress["steps"],
     }

@@ -152,6 +152,7 @@ def _plain(step: StepProgress) -> dict[str, Any]:
         "bytes_total": step.bytes_total,
         "bytes_per_second": step.rate,
         "expected_seconds": _plain_span(step.expected),
+        "note": row.note,
     }
 
 

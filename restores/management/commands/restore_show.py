@@ -25,5 +25,9 @@ class Command(CatalogCommand):
         lines = [f"{answer['restore_id']} is {answer['state']}. {answer['ended_reason']}".strip()]
         if answer["missing"]:
             lines.append(f"To be signed as {' and '.join(answer['missing'])}.")
+        if left := answer["seconds_left"]:
+            lines.append(
+                f"It ends in {left['low']:.0f} to {left['high']:.0f} s, by what was measured before."
+            )
         lines += [f"  {step['state']:8} {step['title']}: {step['note']}" for step in answer["steps"]]
         return lines
