@@ -32,6 +32,7 @@ RULES: dict[str, Rule] = {
     "backup_damaged": Rule("A backup is damaged or missing"),
     "rpo_breached": Rule("More would be lost than the RPO target allows"),
     "restore_test_failed": Rule("The last restore test failed"),
+    "pitr_test_failed": Rule("The last test of a random instant failed"),
     "rto_breached": Rule("A restore took longer than the RTO target"),
     "never_restore_tested": Rule("No backup was ever restore-tested"),
     "unreachable": Rule("An instance cannot be reached"),

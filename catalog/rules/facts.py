@@ -17,6 +17,15 @@ class FailedBackup:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedInstant:
+    """The newest test of an instant, as long as it did not pass."""
+
+    at: datetime
+    message: str
+    job: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceFacts:
     key: int
     name: str
@@ -28,6 +37,7 @@ class InstanceFacts:
     recoverable_at: datetime | None = None
     """The newest instant that can be restored, by backup or by log; None means `last_good_at`."""
     failed_backup: FailedBackup | None = None
+    failed_instant: FailedInstant | None = None
     test_passed: bool | None = None
     tested_at: datetime | None = None
     measured_rto: float | None = None

@@ -17,8 +17,8 @@ SKEW_WARNS, SKEW_IS_CRITICAL = 5.0, 60.0
 def instance_findings(facts: InstanceFacts, now: datetime) -> Iterator[Finding]:
     """Everything that is off with one instance, the worst first."""
     for rule in (
-        never_backed_up, restore_test_failed, rpo_breached, backup_failed, rto_breached, unreachable,
-        clock_skew, never_restore_tested,
+        never_backed_up, restore_test_failed, pitr_test_failed, rpo_breached, backup_failed, rto_breached,
+        unreachable, clock_skew, never_restore_tested,
     ):  # fmt: skip
         if (finding := rule(facts, now)) is not None:
             yield finding
@@ -67,6 +67,19 @@ def restore_test_failed(facts: InstanceFacts, now: datetime) -> Finding | None:
         facts, "restore_test_failed", Severity.CRITICAL, f"The last restore test of {facts.name} failed.",
         "What it would bring back is not what was there. Look at its checks, and take a new backup.",
         facts.tested_at,
+    )  # fmt: skip
+
+
+def pitr_test_failed(facts: InstanceFacts, now: datetime) -> Finding | None:
+    """A restore test that passes later does not end it: that one replays no log of the window."""
+    failed = facts.failed_instant
+    if failed is None:
+        return None
+    return _about(
+        facts, "pitr_test_failed", Severity.CRITICAL,
+        f"The last test of a random instant of {facts.name} failed.",
+        f"{ended(failed.message)} An instant that a recovery window promises may not be restorable: take a "
+        "new full backup, and look at the log.", failed.at, f"/jobs/{failed.job}/",
     )  # fmt: skip
 
 

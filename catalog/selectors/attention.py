@@ -45,9 +45,10 @@ _ORDER = {
     for number, kind in enumerate(
         (
             "stop_active", "key_unreachable", "repository_unreachable", "never_backed_up",
-            "restore_test_failed", "backup_damaged", "rpo_breached", "log_gap", "log_damaged", "log_late",
-            "audit_broken", "worker_missing", "bad_pages", "slot_retained", "repository_filling",
-            "backup_failed", "backup_missed", "backup_overdue", "rto_breached", "unreachable", "clock_skew",
+            "restore_test_failed", "pitr_test_failed", "backup_damaged", "rpo_breached", "log_gap",
+            "log_damaged", "log_late", "audit_broken", "worker_missing", "bad_pages",
+            "slot_retained", "repository_filling", "backup_failed", "backup_missed", "backup_overdue",
+            "rto_breached", "unreachable", "clock_skew",
         )
     )
 }  # fmt: skip

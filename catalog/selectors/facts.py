@@ -6,14 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Max, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
 
 from catalog.models import Backup, Instance, LogCollector, LogGap, LogStretch, Verification
-from catalog.rules.facts import BackupFacts, CollectorFacts, FailedBackup, GapFacts, InstanceFacts
+from catalog.rules.facts import (
+    BackupFacts,
+    CollectorFacts,
+    FailedBackup,
+    FailedInstant,
+    GapFacts,
+    InstanceFacts,
+)
 from catalog.selectors.strip import BACKUP_TASK
 from catalog.states import BackupState, CollectorState
 from dataprotect.ops.models import Job
 
+PITR_TASK = "catalog.tasks.run_pitr_test"
 FAILURES_SINCE = timedelta(days=7)
 NAMED = 3
 _COLUMNS = {
@@ -34,13 +42,16 @@ _COLUMNS = {
 
 
 def instance_facts(instances: QuerySet[Instance], now: datetime) -> Iterator[InstanceFacts]:
-    """In the order of the query set. Three queries."""
-    failed, logged = failed_backups(now), logged_until(instances)
+    """In the order of the query set. Four queries."""
+    failed, lost, logged = failed_backups(now), failed_instants(), logged_until(instances)
     rows = instances.values_list(*_COLUMNS.values())
     for row in rows.iterator(chunk_size=2000):
         known: dict[str, Any] = dict(zip(_COLUMNS, row, strict=True))
         yield InstanceFacts(
-            **known, failed_backup=failed.get(known["key"]), recoverable_at=logged.get(known["key"])
+            **known,
+            failed_backup=failed.get(known["key"]),
+            failed_instant=lost.get(known["key"]),
+            recoverable_at=logged.get(known["key"]),
         )
 
 
@@ -49,12 +60,28 @@ def failed_backups(now: datetime) -> dict[int, FailedBackup]:
     failed = Job.objects.filter(
         task=BACKUP_TASK, state__in=("failed", "errored"), created_at__gte=now - FAILURES_SINCE
     ).order_by("created_at")
-    newest: dict[int, FailedBackup] = {}
-    for subject, at, message, key in failed.values_list("subject", "created_at", "error_message", "pk"):
-        kind, _, number = subject.partition(":")
-        if kind == "instance" and number.isdigit():
-            newest[int(number)] = FailedBackup(at, message, key)
-    return newest
+    rows = failed.values_list("subject", "created_at", "error_message", "pk")
+    return {_instance_of(subject): FailedBackup(at, message, key) for subject, at, message, key in rows}
+
+
+def failed_instants() -> dict[int, FailedInstant]:
+    """The newest test of an instant that failed or did not pass, by instance, unless a later one passed."""
+    tests = Job.objects.filter(task=PITR_TASK)
+    passed = tests.filter(
+        subject=OuterRef("subject"), created_at__gt=OuterRef("created_at"), result__passed=True
+    )
+    failed = tests.filter(Q(state__in=("failed", "errored")) | Q(result__passed=False))
+    rows = failed.filter(~Exists(passed)).order_by("created_at")
+    return {
+        _instance_of(subject): FailedInstant(at, message or "What was tested did not pass", key)
+        for subject, at, message, key in rows.values_list("subject", "created_at", "error_message", "pk")
+    }
+
+
+def _instance_of(subject: str) -> int:
+    """The key in `instance:7`; 0, which no instance has, of anything else."""
+    kind, _, number = subject.partition(":")
+    return int(number) if kind == "instance" and number.isdigit() else 0
 
 
 def logged_until(instances: QuerySet[Instance]) -> Mapping[int, datetime]:

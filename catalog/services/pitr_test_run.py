@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from catalog.models import Backup, Instance, Verification
+from catalog.services.bandwidth import bandwidth_of
 from catalog.services.instance_refresh import instance_refresh
 from catalog.services.opening import repository_open, server_binaries
 from catalog.services.recovery_choose import recovery_choose
@@ -26,14 +27,14 @@ def pitr_test_run(*, context: JobContext, instance_id: int, target: dict[str, st
     The base's own state is left alone: what failed may be the log, and what passed was not compared with
     its source row by row.
     """
-    instance = Instance.objects.select_related("repository").get(pk=instance_id)
+    instance = Instance.objects.select_related("repository", "policy").get(pk=instance_id)
     choice = recovery_choose(instance=instance, target=of_plain(target))
     backup = Backup.objects.select_related("instance__tier", "repository").get(
         instance=instance, backup_id=choice.base.backup_id
     )
     outcome = verify(
         "restore",
-        repository_open(backup.repository),
+        repository_open(backup.repository, rate=bandwidth_of(instance, backup.repository)),
         instance.identifier,
         backup.backup_id,
         reporter=context,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from catalog.models import Instance
+from catalog.selectors.facts import PITR_TASK
 from catalog.selectors.recovery import recovery_timeline
 from catalog.services.access import Actor, require
 from dataprotect.core import clock
@@ -19,7 +20,7 @@ from dataprotect.ops.models import Job
 Window = tuple[datetime, datetime]
 
 
-TASK = "catalog.tasks.run_pitr_test"
+TASK = PITR_TASK
 
 
 def pitr_test_start(*, actor: Actor, instance: Instance) -> Job:

@@ -69,6 +69,7 @@ WORDS = {
     "repository_unreachable": ("Repository", "Check the repository"),
     "never_backed_up": ("Not protected", "Back it up"),
     "restore_test_failed": ("Restore test", "See what failed"),
+    "pitr_test_failed": ("Instant", "See the test"),
     "backup_damaged": ("Damaged", "See the backup"),
     "rpo_breached": ("RPO", "Back it up"),
     "backup_failed": ("Backup failed", "See the job"),

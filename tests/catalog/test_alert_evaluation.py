@@ -104,6 +104,24 @@ def test_a_failed_backup_is_over_with_the_next_good_one(orders: Instance) -> Non
     assert alerts_evaluate()["resolved"] == 1
 
 
+def test_a_failed_test_of_an_instant_stays_until_one_passes(orders: Instance) -> None:
+    """Whatever a restore test says meanwhile: the facts of `orders` hold one that passed."""
+
+    def tested(state: str, passed: bool | None) -> None:
+        Job.objects.create(
+            task="catalog.tasks.run_pitr_test", kind="run_pitr_test", title="t", actor="a", state=state,
+            subject=orders.subject, result=None if passed is None else {"passed": passed},
+        )  # fmt: skip
+        alerts_evaluate()
+
+    tested("succeeded", False)
+    assert open_alerts() == {"pitr_test_failed": "critical"}
+    tested("failed", None)
+    assert open_alerts() == {"pitr_test_failed": "critical"} and Alert.objects.count() == 1
+    tested("succeeded", True)
+    assert open_alerts() == {}
+
+
 def test_damage_gaps_collectors_and_slots(orders: Instance) -> None:
     now = clock.now()
     Backup.objects.update(state="damaged")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
 import pytest
@@ -11,6 +12,7 @@ from tests.catalog.collecting import (
     asked,
     collector,
     count,
+    identifier,
     number,
     pgbench,
     position,
@@ -138,3 +140,52 @@ def test_once_catches_up_and_ends(installation, protected):
     done = installation.answer("collect_logs", "--once")
     assert number(done["collectors"][0]["shipped_position"]) >= before
     assert count(installation, "catalog_logstretch") == 1
+
+
+def test_a_random_instant_is_tried_and_lost_log_is_an_alert(installation, protected):
+    """The weekly test as the schedule starts it; then with the log gone from the repository."""
+    with collector(installation):
+        streaming(installation)
+        installation.answer("backup", "orders")
+        pgbench(protected, "-i", "-q", "-s", "1")
+        stored_past(installation, position(protected))
+        begun = count(installation, "catalog_heartbeat")
+        until(lambda: count(installation, "catalog_heartbeat") >= begun + 2)
+    good = ran_pitr_test(installation)
+    assert good["state"] == "succeeded" and good["result"]["passed"] is True, good
+    checks = {check["name"]: check for check in good["result"]["checks"]}
+    assert checks["recovery target"]["found"].startswith("LSN ") and checks["schema of postgres"]["passed"]
+    assert good["result"]["target"] in checks["recovery target"]["expected"]
+    assert good["alerts"] == []
+    [row] = rows(installation, "SELECT * FROM catalog_verification WHERE level = 'restore'")
+    assert row["passed"] and row["rto_seconds"] > 0
+    assert count(installation, "ops_auditevent", "verb = 'pitr_test.finished'") == 1
+
+    for piece in (installation.repository / identifier(installation) / "logs").rglob("*"):
+        if piece.is_file():
+            piece.unlink()
+    bad = ran_pitr_test(installation)
+    assert bad["state"] == "failed" or bad["result"]["passed"] is False, bad
+    assert bad["alerts"] == ["The last test of a random instant of orders failed."]
+
+
+PITR_TEST = """
+import json
+from catalog.models import Instance
+from catalog.services.alerts_evaluate import alerts_evaluate
+from catalog.services.pitr_test_start import pitr_test_start
+from dataprotect.ops import queue
+from dataprotect.ops.models import Alert
+with queue.foreground():
+    job = pitr_test_start(actor="system:schedule", instance=Instance.objects.get())
+job = queue.run_now(job)
+alerts_evaluate()
+told = list(Alert.objects.filter(rule="pitr_test_failed", state="open").values_list("title", flat=True))
+print(json.dumps({"state": job.state, "result": job.result, "alerts": told}))
+"""
+
+
+def ran_pitr_test(installation):
+    ran = installation.run("shell", "-v", "0", "-c", PITR_TEST)
+    assert ran.code == 0, ran.out + ran.err
+    return json.loads(ran.out.splitlines()[-1])
