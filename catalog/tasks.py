@@ -9,7 +9,7 @@ from catalog.services.backup_run import backup_run
 from catalog.services.catalog_rebuild import catalog_rebuild_run
 from catalog.services.expiry_run import expiry_run
 from catalog.services.expiry_start import expiry_start_all
-from catalog.services.instance_probe import instance_probe_run
+from catalog.services.instance_probe import instance_probe_run, instances_probe_start
 from catalog.services.key_rotate import key_rotate_run
 from catalog.services.pitr_test_run import pitr_test_run
 from catalog.services.repository_check import repository_check_run
@@ -19,6 +19,7 @@ from catalog.services.scrub_run import scrub_run
 from catalog.services.scrub_start import scrub_start_all
 from catalog.services.usage_sample import usage_sample
 from catalog.services.verification_run import verification_run
+from dataprotect.core import clock
 from dataprotect.ops.context import JobContext
 
 
@@ -74,6 +75,11 @@ def evaluate_alerts() -> dict[str, int]:
 def sample_usage() -> int:
     """Once an hour, by the clock."""
     return usage_sample()
+
+
+def start_probes() -> int:
+    """Every five minutes, by the clock."""
+    return instances_probe_start(clock.now())
 
 
 def start_scrubs() -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import CharField, F, Q, Value
+from django.db.models.functions import Cast, Concat
 
 from catalog.models import Instance, InstanceDatabase
 from catalog.services.access import Actor, require
@@ -13,12 +16,16 @@ from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine import databases
 from dataprotect.engine.model import Probe, Source, as_plain
-from dataprotect.ops import queue
+from dataprotect.ops import queue, states, stop
 from dataprotect.ops.context import JobContext
 from dataprotect.ops.models import Job
 from dataprotect.ops.services.audit import audit_record
 
 TASK = "catalog.tasks.run_probe"
+_PROBED_EVERY, _AGAIN_AFTER = timedelta(hours=6), timedelta(minutes=15)
+_AT_ONCE = 200
+"""With a round every five minutes, ten thousand instances are through in a little more than four hours."""
+
 _FACTS = [
     "system_identifier", "server_version", "size_bytes", "data_checksums", "in_recovery",
     "connection_encrypted", "connection_tls_protocol", "clock_skew_seconds", "data_directory_readable",
@@ -36,6 +43,28 @@ def instance_probe_start(*, actor: Actor, instance: Instance) -> Job:
         subject=instance.subject,
         title=f"Connect to {instance.name}",
     )
+
+
+def instances_probe_start(now: datetime) -> int:
+    """By the clock: a connection test of protected instances looked at longest ago; how many were started.
+
+    So a clock that drifts, a server that is gone and a size that grows are noticed between two backups.
+    """
+    if stop.stop_reason() is not None:
+        return 0
+    troubled = ~Q(probe_problem="") & Q(probed_at__lt=now - _AGAIN_AFTER)
+    old = Q(probed_at=None) | Q(probed_at__lt=now - _PROBED_EVERY)
+    under_way = Job.objects.filter(task=TASK, state__in=states.ACTIVE).values("subject")
+    subject = Concat(Value("instance:"), Cast("pk", CharField()))
+    due = (
+        Instance.objects.filter(old | troubled, policy__isnull=False)
+        .annotate(about=subject)
+        .exclude(about__in=under_way)
+        .order_by(F("probed_at").asc(nulls_first=True), "pk")[:_AT_ONCE]
+    )
+    for instance in due:
+        instance_probe_start(actor="system:schedule", instance=instance)
+    return len(due)
 
 
 def instance_probe_run(*, context: JobContext, instance_id: int) -> dict[str, Any]:

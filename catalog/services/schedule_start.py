@@ -12,6 +12,7 @@ from typing import cast
 from django.db import transaction
 
 from catalog.models import Instance, Repository, ScheduledRun
+from catalog.selectors.load import load_now
 from catalog.services.backup_start import backup_start
 from catalog.services.pitr_test_start import pitr_test_start
 from catalog.services.restore_test_start import restore_test_start
@@ -40,12 +41,8 @@ class Load:
 
     @classmethod
     def now(cls) -> Load:
-        """Two queries."""
-        load = cls()
-        running = ScheduledRun.objects.filter(state=RunState.STARTED, instance__isnull=False)
-        for instance, repository in running.values_list("instance_id", "instance__repository_id"):
-            load.of_instance[instance] += 1
-            load.of_repository[repository] += 1
+        """Three queries."""
+        load = cls(*load_now())
         active = Job.objects.filter(state__in=states.ACTIVE, exclusive__startswith="instance:")
         load.writers = set(active.values_list("exclusive", flat=True))
         return load
@@ -167,11 +164,11 @@ def _start(run: ScheduledRun, now: datetime) -> bool:
 def _room(instance: Instance) -> bool:
     """Counted again under the repository's lock: another scheduler may have started something meanwhile."""
     repository = Repository.objects.select_for_update().get(pk=instance.repository_id)
-    running = ScheduledRun.objects.filter(state=RunState.STARTED)
-    if running.filter(instance__repository=repository).count() >= repository.max_concurrent:
+    of_instance, of_repository = load_now()
+    if of_repository[repository.pk] >= repository.max_concurrent:
         return False
     policy = instance.policy
-    return policy is None or running.filter(instance=instance).count() < policy.max_concurrent
+    return policy is None or of_instance[instance.pk] < policy.max_concurrent
 
 
 def _refused(run: ScheduledRun, error: ForeseenError, now: datetime) -> None:

@@ -9,10 +9,12 @@ from django_q.models import Schedule
 RUN_SCHEDULE = "catalog.tasks.run_schedule"
 EVALUATE = "catalog.tasks.evaluate_alerts"
 SAMPLE = "catalog.tasks.sample_usage"
+PROBE = "catalog.tasks.start_probes"
 SCRUB = "catalog.tasks.start_scrubs"
 _EVERY = {
     RUN_SCHEDULE: ("Policies: start what is due", 1),
     EVALUATE: ("Alerts: hold every rule against the facts", 1),
+    PROBE: ("Instances: look at those not looked at for long", 5),
     SAMPLE: ("Repositories: how full they are", 60),
     SCRUB: ("Repositories: reread a share", 6 * 60),
 }

@@ -17,6 +17,7 @@ from django.db.models.functions import Coalesce
 
 from catalog.models import Backup, Instance, LogScrub, LogStretch, Repository, ScrubProgress, ScrubRun
 from catalog.selectors.facts_places import UNREAD_STATES, oldest_read
+from catalog.services.bandwidth import bandwidth_of_scrub
 from catalog.services.opening import repository_open
 from catalog.services.scrub_record import log_part_record, part_record, plain_findings
 from dataprotect.core import clock
@@ -56,7 +57,7 @@ class _Run:
 def scrub_run(*, context: JobContext, repository_id: int, share: float) -> dict[str, Any]:
     """Reread about `share` of the repository. Damage is a finding: the job ends well and names the object."""
     row = Repository.objects.get(pk=repository_id)
-    rate = float(settings.SCRUB_BYTES_PER_SECOND) or None
+    rate = bandwidth_of_scrub(row, settings.SCRUB_BYTES_PER_SECOND)
     budget = max(1, int(share * _everything(row)))
     context.phase("reread", budget)
     run = _Run(context, row, repository_open(row, rate=rate), budget)

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Backup, Instance, Repository
 from catalog.selectors.advice import advice
-from catalog.services.bandwidth import bandwidth_of
+from catalog.services.bandwidth import bandwidth_of, bandwidth_of_scrub
 from catalog.services.repository_update import repository_update
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError, InvalidInput
@@ -69,12 +69,13 @@ def test_limits_and_prices_are_set_by_who_runs_storage(
 ) -> None:
     operator = person("otto", "operator")
     row = repository_update(
-        actor=operator, repository=repository, bandwidth_limit=8_000_000, max_concurrent=4,
+        actor=operator, repository=repository, bandwidth_limit=8_000_000, max_concurrent=3,
         price_per_gb_month="0.023", price_currency="EUR",
     )  # fmt: skip
     assert AuditEvent.objects.get(verb="repository.changed").data["after"]["price_currency"] == "EUR"
     instance = protected()
     assert bandwidth_of(instance, row) == 2_000_000, "an even share, so that the limit always holds"
+    assert bandwidth_of_scrub(row, 0) == 2_000_000 and bandwidth_of_scrub(row, 500_000) == 500_000
     instance.policy.bandwidth_limit = 1_000_000  # type: ignore[union-attr]
     assert bandwidth_of(instance, row) == 1_000_000, "the smaller of the two"
     for field, value in (

@@ -11,6 +11,9 @@ import pytest
 from tests.catalog.installation import Installation
 from tests.servers.postgresql import PostgresServer
 
+RATE = 1 << 20
+"""Bytes per second that one job gets."""
+
 _TICK = """
 import json
 from datetime import datetime, timedelta
@@ -49,10 +52,18 @@ def test_an_instance_with_a_policy_protects_itself(
     listed = {one["name"]: one["instances"] for one in installation.answer("policy_list")["policies"]}
     assert listed == {"archival": 0, "critical": 1, "standard": 0}
 
+    installation.rows(f"Repository.objects.update(bandwidth_limit={5 * RATE}, max_concurrent=4)")
     assert tick(installation)["started"] == 1
     with installation.workers():
         assert set(finished(installation)) == {"succeeded"}
         assert installation.rows("[[b.type, b.state] for b in Backup.objects.all()]") == [["full", "checked"]]
+
+        stored, seconds = installation.rows("Backup.objects.values_list('bytes_stored', 'seconds')[0]")
+        assert stored > 2 * RATE, "enough for the limit to matter"
+        assert seconds >= (stored - RATE / 4) / RATE, "slower than its share of the repository's limit"
+        read = installation.rows("Verification.objects.values_list('bytes_read', 'seconds')[0]")
+        assert read[1] >= (read[0] - RATE / 4) / RATE, "and read back no faster"
+        installation.rows("Repository.objects.update(bandwidth_limit=None)")
 
         # An hour later: the full one's run has ended well, and an incremental one is due.
         done = tick(installation, minutes=60)

@@ -9,8 +9,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from catalog.models import Blackout, Instance, Policy, Repository, ScheduledRun
+from catalog.models import Backup, Blackout, Instance, Policy, Repository, ScheduledRun
+from catalog.services.instance_probe import instances_probe_start
 from catalog.services.schedule_run import schedule_run
+from catalog.services.verification_start import verification_start
 from dataprotect.ops import stop
 from dataprotect.ops.models import Job
 from tests.catalog.policy.conftest import SUNDAY, YESTERDAY
@@ -153,6 +155,41 @@ def test_the_limit_of_the_repository_lets_only_so_many_run(protected: Callable[.
     assert "2 at once is the limit" in ScheduledRun.objects.filter(state="waiting").first().note  # type: ignore[union-attr]
     end_jobs()
     assert schedule_run(SUNDAY + timedelta(minutes=2))["started"] == 2
+
+
+def test_protected_instances_are_looked_at_by_the_clock(
+    protected: Callable[..., Instance], make_instance: Callable[..., Instance]
+) -> None:
+    """The oldest look first, none twice at once, and those in trouble sooner."""
+    hours = [(SUNDAY - timedelta(hours=count)) for count in (7, 8, 1)]
+    old, older, fresh = (protected(f"i{n}", probed_at=at) for n, at in enumerate(hours))
+    troubled = protected("down", probed_at=SUNDAY - timedelta(minutes=20), probe_problem="It is down.")
+    make_instance("unprotected")
+    assert instances_probe_start(SUNDAY) == 3
+    asked = list(Job.objects.filter(task="catalog.tasks.run_probe").order_by("created_at"))
+    assert [job.subject for job in asked] == [older.subject, old.subject, troubled.subject]
+    assert instances_probe_start(SUNDAY) == 0
+    assert instances_probe_start(SUNDAY + timedelta(hours=6)) == 1
+    assert Job.objects.filter(subject=fresh.subject).exists()
+
+
+def test_what_a_person_started_counts_for_both_limits(
+    protected: Callable[..., Instance], make_backup: Callable[..., Backup]
+) -> None:
+    Repository.objects.update(max_concurrent=2)
+    Policy.objects.filter(name="critical").update(max_concurrent=1)
+    first, second, third = (protected(name) for name in ("i1", "i2", "i3"))
+    mine = verification_start(actor="system:test", backup=make_backup(first, YESTERDAY), level="decode")
+    assert schedule_run(SUNDAY)["started"] == 1
+    waiting = {run.instance: run.note for run in ScheduledRun.objects.filter(state="waiting", kind="full")}
+    assert waiting == {
+        first: "It waits: 1 at once for this instance is the limit of its policy.",
+        third: "It waits: 2 at once is the limit of the repository local.",
+    }
+    assert Job.objects.get(task="catalog.tasks.run_backup").subject == second.subject
+    Job.objects.filter(pk=mine.pk).update(state="succeeded", finished_at=SUNDAY)
+    assert schedule_run(SUNDAY + timedelta(minutes=1))["started"] == 1
+    assert ScheduledRun.objects.filter(instance=third, kind="full", state="waiting").exists()
 
 
 def test_what_cannot_be_started_says_why_and_does_not_stop_the_others(
