@@ -12,9 +12,11 @@ from catalog.models import ChangeRequest, Instance, LegalHold, LogGap, Policy
 from catalog.pictures.timeline import timeline_picture
 from catalog.selectors.recovery import RecoveryTimeline, recovery_timeline
 from dataprotect.core import clock
+from dataprotect.engine.cron import DOUBLED, SKIPPED
 from dataprotect.engine.timeline import recovery_windows
 from dataprotect.engine.timeline_model import Facts
 from dataprotect.ops.models import Alert, AlertChannel, Job
+from tests.catalog.policy.test_policies import last_sunday
 from tests.dashboard.conftest import ClientOf
 
 pytestmark = pytest.mark.usefixtures("catalogue", "db")
@@ -139,6 +141,29 @@ def test_the_editor_shows_the_next_runs_and_saves_only_when_asked(client_of: Cli
     assert lead.post("/policies/shop/edit/", typed | {"full_cron": "99 * * * *"}).status_code == 400
     assert lead.post("/policies/shop/edit/", typed).status_code == 302
     assert Policy.objects.get(name="shop").full_cron == "30 2 * * 0"
+
+
+def test_the_preview_notes_what_the_change_of_clocks_does(client_of: ClientOf):
+    lead = client_of("DBA Lead")
+    march, october = last_sunday(3), last_sunday(10)
+    initial = lead.get("/policies/critical/edit/").context["form"].initial
+    typed = {name: value for name, value in initial.items() if value and "cron" not in name}
+    typed |= {"timezone": "Europe/Berlin", "tier": "", "preview": "1"}
+    typed |= {"full_cron": f"30 2 {march.day} 3 *", "differential_cron": f"30 2 {october.day} 10 *"}
+    shown = body(lead.post("/policies/critical/edit/", typed))
+    assert SKIPPED in shown and DOUBLED in shown
+
+
+def test_overdue_is_a_state_of_its_own_on_every_page_that_says_what_comes(client_of: ClientOf):
+    long_ago = clock.now() - timedelta(days=40)
+    Policy.objects.update(created_at=long_ago, schedule_changed_at=None)
+    Instance.objects.filter(name="identity").update(
+        policy=Policy.objects.get(name="critical"), policy_since=long_ago, last_good_backup=None
+    )
+    lead = client_of("auditor")
+    assert 'breached" href="/instances/identity/policy/">overdue</a>' in body(lead.get("/?q=identity"))
+    assert 'state-bad">overdue</span>' in body(lead.get("/instances/identity/"))
+    assert "Differential is overdue since" in body(lead.get("/instances/identity/policy/"))
 
 
 def test_a_policy_is_given_and_the_pages_say_what_comes_next(client_of: ClientOf):

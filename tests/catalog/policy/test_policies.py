@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.test import Client
 from guardian.shortcuts import assign_perm
 
@@ -28,6 +30,7 @@ from catalog.services.policy_write import (
 from catalog.services.restore_test_start import restore_test_choose
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError, InvalidInput
+from dataprotect.engine.cron import DOUBLED, SKIPPED
 from dataprotect.ops.models import AuditEvent
 
 Person = Callable[..., User]
@@ -48,7 +51,17 @@ def test_there_is_a_preset_for_each_tier_and_each_is_whole(lead: User) -> None:
     assert set(presets) == {"critical", "standard", "archival"}
     assert {row.tier.name for row in presets.values() if row.tier} == set(presets)
     critical = presets["critical"]
-    assert critical.incremental_cron == "0 * * * *" and critical.stream_logs
+    assert (critical.full_cron, critical.differential_cron, critical.incremental_cron) == (
+        "0 1 * * 0", "0 1 * * *", "0 * * * *",
+    )  # fmt: skip
+    assert critical.stream_logs and critical.restore_test_cron == "0 4 * * *"
+    for row in presets.values():
+        kept = (row.keep_daily_days, row.keep_weekly_days, row.keep_monthly_days, row.keep_yearly_days)
+        assert kept == (30, 90, 365, 7 * 365) and row.minimum_restore_tested >= 1
+        assert row.audit_cron == "0 6 1 * *", "once a month"
+        assert row.stream_logs == bool(row.pitr_test_cron)
+        weekday = row.pitr_test_cron.split()[2:] if row.stream_logs else ["*", "*", "1"]
+        assert weekday[:2] == ["*", "*"] and weekday[2].isdigit(), "once a week"
     for name in presets:
         made = policy_copy(actor=lead, policy=presets[name], name=f"own {name}")
         assert policy_update(actor=lead, policy=made, description="ours").description == "ours"
@@ -108,6 +121,36 @@ def test_incrementals_without_fulls_and_instants_without_log_are_refused(lead: U
         policy_add(actor=lead, name="a", incremental_cron="0 * * * *")
     with pytest.raises(InvalidInput, match="Expected the log to be streamed"):
         policy_add(actor=lead, name="a", full_cron="0 1 * * *", pitr_test_cron="0 5 * * 1")
+
+
+def test_the_command_says_what_the_two_odd_days_of_the_year_do(
+    lead: User, protected: Callable[..., Instance]
+) -> None:
+    march, october = last_sunday(3), last_sunday(10)
+    policy_update(
+        actor=lead, policy=policy(), timezone="Europe/Berlin", full_cron=f"30 2 {march.day} 3 *",
+        differential_cron=f"30 2 {october.day} 10 *", incremental_cron="", restore_test_cron="",
+        pitr_test_cron="", audit_cron="",
+    )  # fmt: skip
+    protected()
+    out = StringIO()
+    call_command("next_runs", "orders", stdout=out)
+    said = [line for line in out.getvalue().splitlines() if line[:10] in (str(march), str(october))]
+    assert len(out.getvalue().splitlines()) >= 5
+    assert sorted(said) == sorted([
+        f"{march}T03:00+02:00  full backup. {SKIPPED}",
+        f"{october}T02:30+02:00  differential backup. {DOUBLED}",
+    ])  # fmt: skip
+
+
+def last_sunday(month: int) -> date:
+    """The next day on which Berlin changes its clocks in `month`."""
+    today = clock.now().date()
+    for year in (today.year, today.year + 1):
+        day = next(d for n in range(7) if (d := date(year, month, 31 - n)).isoweekday() == 7)
+        if day > today:
+            return day
+    raise AssertionError("every year has one")
 
 
 def test_an_edit_says_before_and_after_in_the_audit_and_moves_the_anchor(lead: User) -> None:
