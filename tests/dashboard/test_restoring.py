@@ -1,4 +1,4 @@
-"""What people set up for restores of an instance, and how the history of restores is told."""
+"""What people set up for restores of an instance, how one is followed, and how their history is told."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from guardian.shortcuts import assign_perm
 
 from catalog.models import Instance
+from dataprotect.core import clock
 from dataprotect.ops.services.profile import profile_choose
 from restores.models import (
     Approval,
@@ -19,6 +20,7 @@ from restores.models import (
     SmokeTest,
 )
 from restores.selectors.history import split_of
+from tests.dashboard import seed
 from tests.dashboard.conftest import ClientOf
 from tests.dashboard.seed_restores import DONE, DRAFT, WAITING
 
@@ -136,6 +138,25 @@ def test_what_the_profile_demands_is_not_called_optional(
     assert demanded == needed
     refused = body(lead.post(address, {"reason": "Why.", "typed_target": "shop"}))
     assert [name for name in fields if f'id="id_{name}_error"' in refused] == needed
+
+
+def test_a_rollback_that_is_under_way_is_followed_and_not_offered_again(client_of: ClientOf):
+    lead, row = client_of("DBA Lead"), RestoreRequest.objects.get(restore_id=DONE)
+    assert "Roll it back" in body(lead.get(f"/restores/{DONE}/"))
+    job = seed.job(
+        row.instance, clock.now(), "running", kind="run_rollback", arguments={"request_pk": row.pk}
+    )
+    page = body(lead.get(f"/restores/{DONE}/"))
+    assert "Being rolled back." in page and "Roll it back" not in page
+    follow = f"/restores/{DONE}/progress/?state=rolling_back"
+    assert follow in page and 'http-equiv="refresh"' in page
+    assert "Being rolled back." not in body(lead.get(follow)), "told once"
+    job.state = "succeeded"
+    job.save()
+    row.state = "rolled_back"
+    row.save()
+    ended = body(lead.get(follow))
+    assert "Rolled back." in ended and "hx-get" not in ended
 
 
 def test_who_signs_what_is_told_in_words(client_of: ClientOf):
