@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import Prefetch, QuerySet
@@ -45,12 +46,25 @@ def rows_in_words(policy: ApprovalPolicy) -> list[dict[str, object]]:
     return [
         {
             "scope": Scope(row["scope"]).label,
-            "databases": "any number" if row["databases"] is None else f"up to {row['databases']}",
-            "volume": "unlimited" if row["bytes"] is None else f"up to {_volume(row['bytes'])}",
+            "databases": _databases(row),
+            "volume": _volume(row),
             "roles": row["roles"],
         }
         for row in policy.rows
     ]
+
+
+def limits_in_words(row: Mapping[str, Any]) -> str:
+    """`databases: up to 3, volume: up to 1 TB`."""
+    return f"databases: {_databases(row)}, volume: {_volume(row)}"
+
+
+def _databases(row: Mapping[str, Any]) -> str:
+    return "any number" if row["databases"] is None else f"up to {row['databases']}"
+
+
+def _volume(row: Mapping[str, Any]) -> str:
+    return "unlimited" if row["bytes"] is None else f"up to {volume_in_words(row['bytes'])}"
 
 
 def stands_in(policy: ApprovalPolicy) -> list[tuple[str, tuple[str, ...]]]:
@@ -59,7 +73,7 @@ def stands_in(policy: ApprovalPolicy) -> list[tuple[str, tuple[str, ...]]]:
     return [(role, others) for role, others in STANDS_IN.items() if role in asked]
 
 
-def _volume(count: int) -> str:
+def volume_in_words(count: int) -> str:
     """In powers of ten, as the policy is written."""
     size, unit = next((pair for pair in _UNITS if count >= pair[0]), _UNITS[-1])
     return f"{count / size:g} {unit}"

@@ -19,6 +19,7 @@ from dataprotect.ops.selectors import operating_profile
 from restores.models import ApprovalPolicy, RestoreRequest, RestoreSettings
 from restores.selectors.approvals import PolicyRow, others_who_fill, policy_active, row_for, rows_of
 from restores.services.estimate import Rates, rates, rollback_seconds, step_seconds
+from restores.services.plan_words import what_changes, why_signed
 from restores.services.request_draft import target_of
 from restores.states import RollbackKind, Scope, TableMode
 
@@ -86,6 +87,7 @@ def plan_freeze(*, request: RestoreRequest) -> tuple[dict[str, Any], ApprovalPol
             },
             "recovery_target": request.recovery_target,
             "recovers_to": clock.iso(reached.recovers_to),
+            "changes": what_changes(request),
             "loss_seconds": round(reached.loss_seconds, 3),
             "loss_because": reached.because,
             "databases": [{"name": name, "bytes": size} for name, size in sizes.items()],
@@ -97,7 +99,8 @@ def plan_freeze(*, request: RestoreRequest) -> tuple[dict[str, Any], ApprovalPol
             "expected_seconds": round(sum(step["expected_seconds"] for step in steps), 1),
             "estimate": {"basis": "measured" if found.measured else "guess", "because": found.because},
             "rollback": _rollback(request),
-            "approval": _approval(request, policy, row, now),
+            "approval": _approval(request, policy, row, now)
+            | {"because": why_signed(request, row, len(sizes), _volume(request, sizes))},
             "profile": str(operating_profile(at=now)),
         },
         policy,

@@ -17,6 +17,7 @@ from dataprotect.ops.views.page import Request, action, form_page, page
 from restores.forms import SourceForm, SubmitForm, TargetForm
 from restores.models import RestoreRequest
 from restores.selectors.requests import instances_restorable, request_detail, request_get
+from restores.services.plan_words import what_changes
 from restores.services.preflight import preflight
 from restores.services.request_draft import Wish, may_change, restore_draft, restore_edit, wish_of
 from restores.services.request_plan import plan_freeze
@@ -157,7 +158,7 @@ def submit(request: Request, restore_id: str) -> HttpResponse:
         else:
             messages.success(request, "It is submitted. Its plan is frozen.")
             return redirect("restore", restore_id=restore_id)
-    context = {"row": row, "form": form, "name": name, "refusal": refusal}
+    context = {"row": row, "form": form, "name": name, "refusal": refusal, "changes": what_changes(row)}
     return render(request, "restores/submit.html", context)
 
 

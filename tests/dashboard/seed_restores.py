@@ -27,6 +27,7 @@ from tests.dashboard.seed import person
 WAITING, DONE, DRAFT, GLASS, RUNNING = "r0000000a", "r0000000b", "r0000000c", "r0000000d", "r0000000e"
 _STEPS = ("clone", "clone_check", "load", "validate", "swap", "watch", "deliver")
 
+RADIUS = "1 database, 51.5 GB: signed like “Single database” (databases: up to 1, volume: up to 500 GB)."
 BYTES = {
     "clone": 182 * seed.GIB,
     "clone_check": 182 * seed.GIB,
@@ -59,6 +60,7 @@ def _plan(restore_id: str, of: Instance, backup: Backup, now: datetime) -> dict[
             "backup_id": backup.backup_id, "type": backup.type, "stopped_at": clock.iso(backup.stopped_at),
         },
         "recovery_target": None, "recovers_to": clock.iso(backup.stopped_at), "loss_seconds": 4711.0,
+        "changes": "shop on orders: exchanged for what was there then.",
         "loss_because": "What was written since is not in what comes back.",
         "databases": [{"name": "shop", "bytes": 48 * seed.GIB}], "tables": [], "table_mode": "",
         "options": {},
@@ -70,7 +72,7 @@ def _plan(restore_id: str, of: Instance, backup: Backup, now: datetime) -> dict[
         "expected_seconds": 420.0,
         "estimate": {"basis": "measured", "because": "Measured by 4 restore tests of orders."},
         "rollback": {"kind": "renamed_database", "expected_seconds": 15.0, "because": "The old one is kept."},
-        "approval": {"policy_version": 1, "row": {}, "roles": ["DBA"], "waived": []},
+        "approval": {"policy_version": 1, "row": {}, "roles": ["DBA"], "waived": [], "because": RADIUS},
         "profile": "production",
         "preflight": [{"name": "server answers", "passed": True, "expected": "", "found": "15.14"}],
     }  # fmt: skip

@@ -15,7 +15,7 @@ from dataprotect.ops.models import Job
 from restores.models import RestoreRequest, RestoreRun, RestoreStep
 from tests.dashboard.conftest import ClientOf
 from tests.dashboard.seed import GIB
-from tests.dashboard.seed_restores import DONE, RUNNING
+from tests.dashboard.seed_restores import DONE, RADIUS, RUNNING, WAITING
 
 pytestmark = pytest.mark.usefixtures("catalogue", "db")
 
@@ -147,3 +147,14 @@ def test_what_was_rolled_back_is_told_with_both_times(client_of: ClientOf):
     for words in ("in 0.4 s; 15 s had been estimated", "After rolling shop back", "What had been delivered"):
         assert words in shown, words
     assert "Rolling back takes" not in shown
+
+
+def test_whoever_signs_reads_what_changes_how_far_it_reaches_and_every_step(client_of: ClientOf):
+    shown = text_of(client_of("DBA Lead"), WAITING)
+    for words in (
+        "Changes shop on orders: exchanged",
+        f"Blast radius {RADIUS}",
+        "Steps, in order",
+        "Validate 1 min",
+    ):
+        assert words in shown, words
