@@ -5,6 +5,7 @@ from catalog.services.backup_start import backup_start
 from catalog.services.catalog_rebuild import catalog_rebuild_start
 from catalog.services.change_decide import change_approve, change_reject, change_withdraw
 from catalog.services.change_request import backup_delete_request, hold_lift_request
+from catalog.services.cluster_accept import cluster_accept
 from catalog.services.expiry_place import backup_spare
 from catalog.services.expiry_start import expiry_start
 from catalog.services.hold_place import hold_place
@@ -44,6 +45,7 @@ __all__ = [
     "change_approve",
     "change_reject",
     "change_withdraw",
+    "cluster_accept",
     "expiry_start",
     "hold_lift_request",
     "hold_place",

@@ -116,7 +116,8 @@ def _refuse_another(instance: Instance, found: Probe) -> None:
             "instance.another_server",
             f"The server at {instance.host}:{instance.port} is not the one registered as {instance.name}: "
             f"its system identifier is {found.system_identifier}, not {known}.",
-            "Correct the address, or register the new server under a name of its own.",
+            "Correct the address, or register the new server under a name of its own. When it replaces the "
+            f"other one on purpose, run: manage.py accept_cluster {instance.name} {found.system_identifier}",
         )
 
 

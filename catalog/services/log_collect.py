@@ -56,7 +56,8 @@ class Stream:
     error: BaseException | None = None
     failures: int = 0
     next_try: float = 0.0
-    streamed: bool = False
+    well: bool = False
+    """It was seen to stream since it was begun."""
 
     @property
     def running(self) -> bool:
@@ -116,7 +117,7 @@ class Collector:
             row = wanted.get(key)
             if row is None:
                 self._end(self._streams.pop(key), off=True)
-            elif _signature(row) != self._streams[key].signature:
+            elif _changed(row, self._streams[key]):
                 self._end(self._streams.pop(key))
         for key, row in wanted.items():
             if key not in self._streams and len(self._streams) < settings.LOG_STREAMS:
@@ -175,14 +176,13 @@ class Collector:
             stream.recorder.flush()
         except LeaseLost:
             self._end(self._streams.pop(stream.instance.pk))
-        stream.streamed = stream.streamed or stream.recorder.status_now is not None
-        if stream.running and stream.recorder.status_now is not None and stream.failures:
-            stream.failures = 0
+        if stream.running and stream.recorder.status_now is not None and not stream.well:
+            stream.well, stream.failures = True, 0
             log_trouble.over(stream.instance)
 
     def _begin(self, stream: Stream) -> None:
         stream.lease.rows().update(state=CollectorState.STARTING, state_changed_at=clock.now())
-        stream.stop, stream.error = threading.Event(), None
+        stream.stop, stream.error, stream.well = threading.Event(), None, False
         stream.recorder.status_now = None
         try:
             work = _stream_of(stream)
@@ -283,6 +283,11 @@ def _run(work: LogStreamer, stream: Stream) -> None:
     except Exception as error:
         log.exception("the stream of %s failed", stream.instance.name)
         stream.error = error
+
+
+def _changed(row: Instance, stream: Stream) -> bool:
+    """Another address, key or place; or another cluster was accepted as the instance's."""
+    return _signature(row) != stream.signature or row.system_identifier != stream.instance.system_identifier
 
 
 def _signature(row: Instance) -> tuple[object, ...]:

@@ -157,7 +157,8 @@ def another_cluster(source: Source, expected: str, found: str) -> ForeseenError:
         "logs.another_cluster",
         f"The server at {source.address.host}:{source.address.port} is the cluster {found}, and the log of "
         f"{source.name} is that of the cluster {expected}: nothing was streamed.",
-        "Correct the instance's address, or register the other server as an instance of its own.",
+        "Correct the instance's address, or register the other server as an instance of its own. When it "
+        f"replaces the old one on purpose, run: manage.py accept_cluster {source.name} {found}",
     )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter
-from dataprotect.storage import names
+from dataprotect.storage import names, ownership
 from dataprotect.storage.backends.base import Backend, ObjectMissing
 from dataprotect.storage.documents import DamagedObject, open_document
 from dataprotect.storage.keys.base import Keyring
@@ -69,7 +69,7 @@ def check_wrapped_keys(
 
 def _plain_documents(backend: Backend, instance_id: str) -> list[Finding]:
     findings = []
-    for name in (names.REPOSITORY, names.instance_marker(instance_id)):
+    for name in (names.REPOSITORY, *ownership.markers(backend, instance_id)):
         try:
             document = open_document(name, backend.read(name))
             if document.get("instance_id", instance_id) != instance_id:

@@ -17,8 +17,9 @@ def check_identifier(field: str, value: str) -> str:
     return value
 
 
-def instance_marker(instance_id: str) -> str:
-    return f"{instance_id}/instance.json"
+def instance_marker(instance_id: str, number: int = 1) -> str:
+    """Whose folder it is; a cluster that was accepted later has the next number."""
+    return f"{instance_id}/instance.json" if number == 1 else f"{instance_id}/instance-{number}.json"
 
 
 def backups_folder(instance_id: str) -> str:

@@ -17,7 +17,7 @@ from dataprotect.core import steps
 from dataprotect.core.clock import iso, now
 from dataprotect.core.errors import ForeseenError
 from dataprotect.core.progress import Reporter, Silent
-from dataprotect.storage import deleting, names
+from dataprotect.storage import deleting, names, ownership
 from dataprotect.storage.backends import open_backend
 from dataprotect.storage.backends.base import Backend, ObjectExists, ObjectMissing
 from dataprotect.storage.backends.retry import RetryingBackend
@@ -99,32 +99,21 @@ class Repository:
         return self.backend.url
 
     def claim_instance(self, instance_id: str, system_identifier: str) -> None:
-        """Mark the instance's folder as this cluster's, once and for all.
+        """Mark the instance's folder as this cluster's, unless it is already.
 
         Raises `repository.foreign_cluster` when it belongs to a cluster with another identifier.
         """
         self._for_writing()
-        name = names.instance_marker(names.check_identifier("instance_id", instance_id))
-        marker = {
-            "format": FORMAT,
-            "instance_id": instance_id,
-            "system_identifier": system_identifier,
-            "claimed_at": iso(now()),
-        }
-        try:
-            self.backend.put(name, sealed_document(marker))
-        except ObjectExists:
-            owner = str(open_document(name, self.backend.read(name)).get("system_identifier"))
-            if owner != system_identifier:
-                raise _foreign(instance_id, owner, system_identifier) from None
+        ownership.claim(self.backend, instance_id, system_identifier)
+
+    def accept_cluster(self, instance_id: str, system_identifier: str) -> None:
+        """From now on the folder belongs to this cluster: a person says it replaces the one before."""
+        self._for_writing()
+        ownership.accept(self.backend, instance_id, system_identifier)
 
     def owner(self, instance_id: str) -> str | None:
         """The system identifier of the cluster that owns the instance's folder; None when nobody does."""
-        name = names.instance_marker(names.check_identifier("instance_id", instance_id))
-        try:
-            return str(open_document(name, self.backend.read(name))["system_identifier"])
-        except ObjectMissing:
-            return None
+        return ownership.owner(self.backend, instance_id)
 
     def begin(
         self,
@@ -355,12 +344,4 @@ def _gone(instance_id: str, backup_id: str) -> ForeseenError:
         "backup.missing",
         f"There is no sealed backup {backup_id} of the instance {instance_id}.",
         "List the backups of the repository and choose one of them.",
-    )
-
-
-def _foreign(instance_id: str, owner: str, claimed: str) -> ForeseenError:
-    return ForeseenError(
-        "repository.foreign_cluster",
-        f"The folder {instance_id} belongs to the cluster {owner}, and this server is the cluster {claimed}.",
-        "Register this server as an instance of its own, or correct the instance's address.",
     )

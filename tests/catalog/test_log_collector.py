@@ -114,10 +114,13 @@ def test_an_instance_that_is_removed_leaves_no_slot(installation, protected):
         until(lambda: asked(protected, "SELECT count(*) FROM pg_replication_slots") == 0)
 
 
-def test_another_cluster_at_the_address_is_refused(installation, protected, make_postgres):
+def test_another_cluster_at_the_address_is_refused_until_it_is_accepted(
+    installation, protected, make_postgres
+):
     with collector(installation):
         streaming(installation)
-    other = make_postgres(start=False)
+        installation.answer("backup", "orders")
+    other = make_postgres(version=17, start=False)
     protected.stop("fast")
     other.stop()
     conf = other.data / "postgresql.auto.conf"
@@ -128,7 +131,24 @@ def test_another_cluster_at_the_address_is_refused(installation, protected, make
         until(lambda: state_of(installation)["state"] == "refused")
         assert state_of(installation)["last_error_code"] == "logs.another_cluster"
         until(lambda: count(installation, "ops_alert", "rule = 'log_refused'"))
-    assert asked(other, "SELECT count(*) FROM pg_replication_slots") == 0
+        assert asked(other, "SELECT count(*) FROM pg_replication_slots") == 0
+        refused = installation.run("backup", "orders", "--type", "incremental", "--json")
+        assert refused.error == "repository.foreign_cluster"
+        system = str(asked(other, "SELECT system_identifier::text FROM pg_control_system()"))
+        wrong = installation.run("accept_cluster", "orders", system[::-1], "--json")
+        assert wrong.error == "instance.not_that_cluster"
+        assert installation.answer("accept_cluster", "orders", system)["system_identifier"] == system
+        streaming(installation)
+        until(
+            lambda: count(installation, "ops_job", "task = 'catalog.tasks.run_backup' AND state = 'queued'")
+        )
+        until(lambda: count(installation, "ops_alert", "rule = 'log_refused' AND resolved_at IS NOT NULL"))
+    upgraded = installation.answer("backup", "orders", "--type", "incremental")
+    assert (upgraded["type"], upgraded["base_id"]) == ("full", "")
+    assert "of PostgreSQL 15, and this is 17" in upgraded["type_reason"]
+    other.stop("fast")
+    protected.start()
+    assert installation.run("backup", "orders", "--json").error == "repository.foreign_cluster"
 
 
 def test_once_catches_up_and_ends(installation, protected):

@@ -65,6 +65,35 @@ def test_another_cluster_is_refused(tmp_path, repository):
     assert other.owner("nobody") is None
 
 
+def test_an_accepted_cluster_takes_over_and_the_one_before_is_refused(tmp_path, repository):
+    repository.claim_instance(INSTANCE, SYSTEM)
+    before = repository.backend.read(f"{INSTANCE}/instance.json")
+    for _ in range(2):
+        repository.accept_cluster(INSTANCE, "8")
+        repository.claim_instance(INSTANCE, "8")
+    assert repository.owner(INSTANCE) == "8"
+    assert code_of(repository.claim_instance, INSTANCE, SYSTEM) == "repository.foreign_cluster"
+    repository.accept_cluster(INSTANCE, SYSTEM)
+    assert repository.owner(INSTANCE) == SYSTEM
+    assert code_of(repository.claim_instance, INSTANCE, "8") == "repository.foreign_cluster"
+    names = [item.name for item in repository.backend.list(f"{INSTANCE}/instance")]
+    assert sorted(names) == [f"{INSTANCE}/instance{end}.json" for end in ("-2", "-3", "")]
+    assert repository.backend.read(f"{INSTANCE}/instance.json") == before, "no object is ever rewritten"
+    reading = open_repository(tmp_path)
+    assert code_of(reading.accept_cluster, INSTANCE, "8") == "repository.read_only"
+
+
+def test_a_damaged_marker_of_an_accepted_cluster_is_found(repository):
+    store(repository, "b1", {"a": b"x"})
+    repository.accept_cluster(INSTANCE, "8")
+    name = f"{INSTANCE}/instance-2.json"
+    assert not repository.read(INSTANCE, "b1").verify_checksums()
+    changed = repository.backend.read(name).replace(b"claimed_at", b"claimed_by")
+    repository.backend.delete(name)
+    repository.backend.put(name, changed)
+    assert [finding.object_name for finding in repository.read(INSTANCE, "b1").verify_checksums()] == [name]
+
+
 def test_no_backup_before_the_claim(repository):
     assert code_of(repository.begin, "unclaimed", "b1") == "repository.unclaimed"
 

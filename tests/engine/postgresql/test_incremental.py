@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dataprotect.core.errors import Cancelled
+from dataprotect.core.errors import Cancelled, ForeseenError
 from dataprotect.core.progress import Silent
 from dataprotect.engine.backup import take_backup
 from dataprotect.engine.databases.postgresql import base_check, preflight, timeline_history
@@ -77,6 +77,13 @@ def test_a_mixture_of_types_and_readers(make_postgres, bench: Bench) -> None:
     check_pages(clone)
 
 
+def system_identifier(server: PostgresServer) -> str:
+    with server.connect() as connection:
+        return str(
+            connection.execute("SELECT system_identifier::text FROM pg_control_system()").fetchone()[0]
+        )
+
+
 def falls_back(result: BackupResult, *words: str) -> None:
     assert (result.type, result.base_id) == ("full", "")
     assert result.type_reason == result.warnings[0]
@@ -123,6 +130,24 @@ def test_another_cluster_version_or_page_size(postgres15: PostgresServer, bench:
         assert words in str(base_check.problem(request, prepared, facts | changes))
     del facts["start_position"]
     assert "does not say where" in str(base_check.problem(request, prepared, facts))
+
+
+def test_a_cluster_that_was_accepted_begins_with_a_full(
+    postgres15: PostgresServer, make_postgres, bench: Bench
+) -> None:
+    full = take(bench, postgres15, "local")
+    other: PostgresServer = make_postgres()
+    with pytest.raises(ForeseenError) as refused:
+        take(bench, other, "local", "incremental", full.backup_id)
+    assert refused.value.code == "repository.foreign_cluster"
+    bench.repository.accept_cluster(INSTANCE, system_identifier(other))
+    taken = take(bench, other, "local", "incremental", full.backup_id)
+    falls_back(taken, "another cluster", "system identifier")
+    assert take(bench, other, "local", "incremental", taken.backup_id).type == "incremental"
+    with pytest.raises(ForeseenError) as replaced:
+        take(bench, postgres15, "local")
+    assert replaced.value.code == "repository.foreign_cluster"
+    assert not bench.repository.read(INSTANCE, full.backup_id).verify_decode()
 
 
 def test_timelines_are_compared_by_their_history() -> None:

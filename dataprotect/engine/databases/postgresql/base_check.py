@@ -23,10 +23,10 @@ def problem(request: BackupRequest, prepared: Prepared, base: Mapping[str, Any])
 
 
 def _other_server(facts: Server, base: Mapping[str, Any]) -> str | None:
-    if base["system_identifier"] != facts.system_identifier:
-        return "The last backup is of another cluster: the system identifier is a new one."
     if int(base["server_major"]) != facts.major:
         return f"The last backup is of PostgreSQL {base['server_major']}, and this is {facts.major}."
+    if base["system_identifier"] != facts.system_identifier:
+        return "The last backup is of another cluster: the system identifier is a new one."
     if int(base["block_size"]) != facts.block_size:
         return "The last backup is of a server with pages of another size."
     return None
