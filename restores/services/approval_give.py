@@ -16,6 +16,7 @@ from restores.models import Approval, RestoreRequest
 from restores.selectors.approvals import fills, may_sign, roles_missing, roles_needed
 from restores.services.approval_rules import locked, person
 from restores.services.request_state import request_move
+from restores.services.restore_alert import alert_key
 from restores.states import Decision, RestoreState
 
 
@@ -66,7 +67,7 @@ def approve(*, actor: Actor, row: RestoreRequest) -> None:
 
 def waiting_key(row: RestoreRequest) -> str:
     """The key of the alert that a request waits."""
-    return f"approval_waiting:{row.subject}"
+    return alert_key("approval_waiting", row)
 
 
 def may_decide(signer: User, row: RestoreRequest, role: str) -> None:

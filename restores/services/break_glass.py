@@ -18,7 +18,7 @@ from dataprotect.ops.services.audit import audit_record
 from restores.models import BreakGlassUse, RestoreRequest
 from restores.services.approval_give import approve
 from restores.services.approval_rules import locked, person
-from restores.services.restore_alert import restore_alert
+from restores.services.restore_alert import alert_key, restore_alert
 
 REVIEW_WITHIN = timedelta(hours=72)
 
@@ -93,8 +93,10 @@ def glass_review(*, actor: Actor, use: BreakGlassUse, note: str, fresh_at: datet
         raise ForeseenError("break_glass.reviewed", "It was reviewed already.", "Nothing needs to be done.")
     data = {"restore": use.request.restore_id, "note": note}
     audit_record(actor=reviewer, verb="restore.glass_reviewed", subject=use.request.subject, data=data)
-    for key in (_key(use), _late_key(use)):
-        alert_resolve(key, reason=f"Reviewed by {reviewer.get_username()}: {note}"[:200])
+    for rule in ("glass_broken", "glass_review_overdue"):
+        alert_resolve(
+            alert_key(rule, use.request), reason=f"Reviewed by {reviewer.get_username()}: {note}"[:200]
+        )
 
 
 def reviews_remind() -> int:
@@ -107,11 +109,3 @@ def reviews_remind() -> int:
             detail=f"Broken by {use.user.get_username()}: {use.reason}",
         )  # fmt: skip
     return late.count()
-
-
-def _key(use: BreakGlassUse) -> str:
-    return f"glass_broken:{use.request.subject}"
-
-
-def _late_key(use: BreakGlassUse) -> str:
-    return f"glass_review_overdue:{use.request.subject}"

@@ -12,6 +12,11 @@ def restore_alert(*, request: RestoreRequest, rule: str, severity: str, title: s
     """
     alert_raise(
         rule=rule, severity=severity, subject=request.affected.subject,
-        dedupe_key=f"{rule}:{request.subject}", title=title, detail=detail,
+        dedupe_key=alert_key(rule, request), title=title, detail=detail,
         link=f"/restores/{request.restore_id}/",
     )  # fmt: skip
+
+
+def alert_key(rule: str, request: RestoreRequest) -> str:
+    """What ends the alert (`alert_resolve`)."""
+    return f"{rule}:{request.subject}"
