@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from guardian.shortcuts import get_objects_for_user
 
 from catalog.models import Instance
@@ -41,11 +41,12 @@ _USABLE = (RollbackState.READY, RollbackState.FAILED)
 
 
 def request_list(*, user: Viewer) -> QuerySet[RestoreRequest]:
-    """Newest first, as far as the asker may see the instance it comes from."""
+    """Newest first, as far as the asker may see the instance it comes from, or the one it changes."""
     rows = RestoreRequest.objects.select_related("instance", "target_instance", "backup", "run")
     if sees_every_instance(user=user):
         return rows
-    return rows.filter(instance__in=instances_visible(user=user).order_by().values("pk"))
+    visible = instances_visible(user=user).order_by().values("pk")
+    return rows.filter(Q(instance__in=visible) | Q(target_instance__in=visible))
 
 
 def request_get(*, user: Viewer, restore_id: str) -> RestoreRequest:
@@ -84,6 +85,8 @@ class RequestDetail:
     role: str | None
     """In which the asker could sign now."""
     may_restore: bool
+    sees_rows: bool
+    """The backup's rows beside the live ones: of both instances one must be allowed to restore."""
     may_break: bool
     may_review: bool
     """What was done without the signatures: neither who did it nor who asked for it may."""
@@ -165,6 +168,8 @@ def request_detail(*, user: User, restore_id: str, now: datetime) -> RequestDeta
         missing=roles_missing(row),
         role=role_to_sign(user=user, request=row, at=now),
         may_restore=may_restore,
+        sees_rows=may_restore
+        and may(user=user, permission="catalog.restore_instance", instance=row.instance),
         may_break=row.state == RestoreState.AWAITING and may_restore and _breaks_glass(user, now),
         may_review=unreviewed is not None and _may_review(user, unreviewed),
         is_review_late=unreviewed is not None and unreviewed.review_due_at < now,

@@ -105,7 +105,7 @@ def plan(request: Request, restore_id: str) -> HttpResponse:
         context["plan"], _, _ = plan_freeze(request=row)
     except ForeseenError as error:
         context["refusal"] = error
-    if row.scope == Scope.TABLE and detail.may_restore:
+    if row.scope == Scope.TABLE and detail.sees_rows:
         context["comparison"] = comparison_of(row)
     return render(request, "restores/plan.html", context)
 

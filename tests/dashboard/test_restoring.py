@@ -20,6 +20,7 @@ from restores.models import (
     SmokeTest,
 )
 from restores.selectors.history import split_of
+from restores.selectors.requests import request_detail
 from tests.dashboard import seed
 from tests.dashboard.conftest import ClientOf
 from tests.dashboard.seed_restores import DONE, DRAFT, WAITING
@@ -97,6 +98,26 @@ def test_whoever_only_sees_an_instance_reads_but_changes_nothing(client_of: Clie
     assert dba.get("/instances/orders/restoring/").status_code == 200
     assert dba.post(f"/smoke-tests/{test.pk}/remove/").status_code == 403
     assert SmokeTest.objects.filter(pk=test.pk).exists()
+
+
+def test_a_restore_is_seen_from_either_side_and_its_rows_from_both(client_of: ClientOf):
+    source, target = Instance.objects.get(name="orders"), Instance.objects.get(name="billing")
+    RestoreRequest.objects.filter(restore_id=DRAFT).update(
+        scope="table", instance=source, target_instance=target, databases=["shop"], tables=[["public", "t"]]
+    )
+    dba, person = client_of("DBA"), User.objects.get(username="dba")
+    assert dba.get(f"/restores/{DRAFT}/").status_code == 404
+    for right in ("view_instance", "restore_instance"):
+        assign_perm(right, person, target)
+    assert dba.get(f"/restores/{DRAFT}/").status_code == 200
+    row = RestoreRequest.objects.get(restore_id=DRAFT)
+    now = clock.now()
+    fresh = User.objects.get(pk=person.pk)
+    assert not request_detail(user=fresh, restore_id=row.restore_id, now=now).sees_rows
+    for right in ("view_instance", "restore_instance"):
+        assign_perm(right, person, source)
+    fresh = User.objects.get(pk=person.pk)
+    assert request_detail(user=fresh, restore_id=row.restore_id, now=now).sees_rows
 
 
 def test_the_history_says_what_the_recovery_time_was_made_of(client_of: ClientOf):
