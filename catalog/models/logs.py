@@ -169,6 +169,11 @@ class LogCollector(models.Model):
     slot_address = models.CharField(
         max_length=300, blank=True, help_text="Where the slot was made, so that it can be dropped there"
     )
+    slots_left = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="host:port where it was streamed from before and a slot may be left",
+    )
     slot_status = models.CharField(max_length=16, blank=True, help_text="The server's wal_status")
     slot_retained_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     failures = models.PositiveIntegerField(default=0, help_text="In a row; none while it streams")

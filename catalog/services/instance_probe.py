@@ -11,6 +11,7 @@ from django.db.models.functions import Cast, Concat
 
 from catalog.models import Instance, InstanceDatabase
 from catalog.services.access import Actor, require
+from catalog.services.log_slots_watch import slots_watch
 from catalog.services.opening import source_of
 from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
@@ -79,6 +80,7 @@ def instance_probe_run(*, context: JobContext, instance_id: int) -> dict[str, An
     with transaction.atomic():
         context.hold()
         probe_record(actor=context.actor, instance=instance, found=found)
+    slots_watch(instance=instance, reporter=context)
     return as_plain(found)
 
 

@@ -145,11 +145,18 @@ class LogRecorder:
                 system_identifier=system
             )
             self.instance.system_identifier = system
+        address = f"{self.instance.host}:{self.instance.port}"
         self.lease.rows().update(
             state=CollectorState.STREAMING, state_changed_at=clock.now(), failures=0, next_try_at=None,
-            last_error="", last_error_code="",
-            slot_address=f"{self.instance.host}:{self.instance.port}", **columns,
+            last_error="", last_error_code="", slot_address=address, slots_left=self._left(address),
+            **columns,
         )  # fmt: skip
+
+    def _left(self, address: str) -> list[str]:
+        """Where a slot may be left now that it streams from `address`."""
+        row = self.lease.rows().get()
+        before = {*row.slots_left, row.slot_address} if row.slot_name else set(row.slots_left)
+        return sorted(before - {address, ""})
 
     def _write_row(self, news: News) -> None:
         changes: dict[str, object] = {"updated_at": clock.now()}

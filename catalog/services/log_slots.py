@@ -70,15 +70,21 @@ def slot_drop(*, actor: Actor, instance: Instance, name: str = "") -> bool:
 
 
 def slot_forget(*, instance: Instance, lease: CollectorLease) -> None:
-    """Streaming is off: drop the slot, mark the row. Raises when the server cannot be reached; try again."""
+    """Streaming is off: drop the slot, mark the row. Raises when the server cannot be reached; try again.
+
+    A slot that was made at another address is left to `slots_watch`.
+    """
     row = lease.rows().first()
     if row is None:
         return
+    address = source_of(instance).address
     if row.slot_name:
-        slots.drop(source_of(instance).address, row.slot_name)
+        slots.drop(address, row.slot_name)
+    left = sorted({*row.slots_left, row.slot_address} - {"", f"{address.host}:{address.port}"})
     with transaction.atomic():
         lease.hold()
         _forget(instance)
+        lease.rows().update(slots_left=left, slot_address="")
         audit_record(actor="system", verb="logs.slot_dropped", subject=instance, data={"slot": row.slot_name})
     log_trouble.over(instance)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -79,9 +80,33 @@ def test_a_promoted_standby_continues_the_chain(installation, protected, workdir
             assert asked(revived, "SELECT count(*) FROM pgbench_accounts") == 100_000
         finally:
             revived.stop()
+        slots_without_a_collector(installation, protected, standby)
     finally:
         standby.stop()
         shutil.rmtree(standby.folder, ignore_errors=True)
+
+
+def slots_without_a_collector(installation, old: PostgresServer, new: PostgresServer) -> None:
+    """How much the slot keeps is seen all the same, and the one on the old primary goes when it is back."""
+    left = f"127.0.0.1:{old.port}"
+    with new.connect() as connection:
+        for _ in range(3):
+            connection.execute("SELECT pg_switch_wal()")
+            connection.execute("CREATE TABLE filler AS SELECT 1 AS n")
+            connection.execute("DROP TABLE filler")
+
+    def looked_at() -> bool:
+        installation.answer("probe", "orders")
+        return (state_of(installation)["slot_retained_bytes"] or 0) > 2 * (16 << 20)
+
+    until(looked_at)
+    assert json.loads(state_of(installation)["slots_left"]) == [left], "it was not there to be asked"
+    old.start()
+    assert asked(old, "SELECT count(*) FROM pg_replication_slots WHERE NOT active") == 1
+    installation.answer("probe", "orders")
+    assert asked(old, "SELECT count(*) FROM pg_replication_slots") == 0
+    assert asked(new, "SELECT count(*) FROM pg_replication_slots") == 1
+    assert json.loads(state_of(installation)["slots_left"]) == []
 
 
 def test_a_server_that_was_put_back_gets_a_new_base(installation, protected):

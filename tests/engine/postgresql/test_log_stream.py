@@ -9,6 +9,8 @@ import time
 import pytest
 
 from dataprotect.core.errors import ForeseenError
+from dataprotect.engine.databases.postgresql import slots
+from dataprotect.engine.databases.postgresql.connection import connect
 from dataprotect.engine.databases.postgresql.log_spool import LogSpool
 from dataprotect.engine.databases.postgresql.log_stream import PostgresLogStream
 from dataprotect.engine.logs import LogRequest
@@ -174,3 +176,18 @@ def test_a_polite_shutdown_of_the_server_waits_for_the_last_byte(make_postgres, 
     checkpoint = next(line for line in control.splitlines() if "Latest checkpoint location" in line)
     high, low = checkpoint.split()[-1].split("/")
     assert found.end > (int(high, 16) << 32) + int(low, 16)
+
+
+def test_the_slot_of_the_server_under_another_name_is_not_one_left_behind(make_postgres):
+    """Nobody is connected to it, and it is needed all the same."""
+    server = make_postgres()
+    name = slots.name_for(NAME)
+    with connect(address_of(server)) as connection:
+        slots.ensure(connection, name)
+    elsewhere = address_of(server, host=str(server.folder))
+    assert slots.drop_left(elsewhere, address_of(server), name) is False
+    assert slots.measured(elsewhere, name) is not None
+    other = make_postgres()
+    assert slots.drop_left(address_of(server), address_of(other), name) is True
+    assert slots.measured(elsewhere, name) is None
+    assert slots.drop_left(address_of(server), address_of(other), name) is False

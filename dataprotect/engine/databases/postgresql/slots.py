@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine.databases.postgresql import lsn
@@ -13,6 +14,8 @@ from dataprotect.engine.model import Address
 
 PREFIX = "dataprotect_"
 _LONGEST = 63
+_APPLICATION = "dataprotect slots"
+_DROPPING = "dropping a replication slot"
 _LOOK = """
 SELECT s.slot_name::text, s.active, coalesce(s.wal_status, 'lost'), s.restart_lsn::text,
        pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery()
@@ -81,30 +84,63 @@ def ensure(connection: Connection, name: str) -> tuple[Slot, str]:
 
 def drop(address: Address, name: str) -> bool:
     """Drop our slot; False when there is none. Raises `logs.slot_active` while somebody streams from it."""
+    with (
+        connect(address, statement_timeout=30, application=_APPLICATION) as connection,
+        foreseen(address, _DROPPING),
+    ):
+        return _drop(connection, name)
+
+
+def drop_left(left: Address, current: Address, name: str) -> bool:
+    """Drop our slot on a server that was streamed from before; False when there is none, or when it is the
+    server streamed from now under another name: the slot there is in use, even if nobody is connected.
+
+    Raises `logs.slot_active`, and what connecting to either raises.
+    """
+    with (
+        connect(current, statement_timeout=30, application=_APPLICATION) as here,
+        connect(left, statement_timeout=30, application=_APPLICATION) as there,
+        foreseen(left, _DROPPING),
+    ):
+        # Asked last: a connection that still answers belongs to a server that was not restarted meanwhile.
+        began = _began(there)
+        return began != _began(here) and _drop(there, name)
+
+
+def measured(address: Address, name: str) -> Slot | None:
+    """`look` over a connection of its own."""
+    return next((slot for slot in listed(address) if slot.name == name), None)
+
+
+def _began(connection: Connection) -> datetime:
+    """When the server was started, to the microsecond: no two servers have that in common."""
+    row = connection.execute("SELECT pg_postmaster_start_time()").fetchone()
+    assert row is not None  # noqa: S101  a function without conditions has one row
+    began: datetime = row[0]
+    return began
+
+
+def _drop(connection: Connection, name: str) -> bool:
     if not name.startswith(PREFIX):
         raise ValueError(f"not a slot of ours: {name}")
-    with (
-        connect(address, statement_timeout=30, application="dataprotect slots") as connection,
-        foreseen(address, "dropping a replication slot"),
-    ):
-        slot = look(connection, name)
-        if slot is None:
-            return False
-        if slot.active:
-            raise ForeseenError(
-                "logs.slot_active",
-                f"The replication slot {name} is in use.",
-                "Stop the collector that streams from it first; it is dropped when streaming is off.",
-                retry=True,
-            )
-        connection.execute("SELECT pg_drop_replication_slot(%s)", (name,))
+    slot = look(connection, name)
+    if slot is None:
+        return False
+    if slot.active:
+        raise ForeseenError(
+            "logs.slot_active",
+            f"The replication slot {name} is in use.",
+            "Stop the collector that streams from it first; it is dropped when streaming is off.",
+            retry=True,
+        )
+    connection.execute("SELECT pg_drop_replication_slot(%s)", (name,))
     return True
 
 
 def listed(address: Address) -> list[Slot]:
     """`ours` over a connection of its own."""
     with (
-        connect(address, statement_timeout=30, application="dataprotect slots") as connection,
+        connect(address, statement_timeout=30, application=_APPLICATION) as connection,
         foreseen(address, "listing the replication slots"),
     ):
         return ours(connection)
