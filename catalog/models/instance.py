@@ -115,6 +115,11 @@ class Instance(models.Model):
         return f"instance:{self.pk}"
 
     @property
+    def restoring_key(self) -> str:
+        """One restore or rollback at a time: their jobs carry this key."""
+        return f"restore:{self.pk}"
+
+    @property
     def subject(self) -> str:
         """How jobs and audit events name it."""
         return f"instance:{self.pk}"

@@ -12,6 +12,7 @@ from catalog.states import GONE_BACKUP, GOOD_BACKUP
 from dataprotect.engine.databases.postgresql import lsn
 from dataprotect.engine.stored_timeline import lineage_began, switches
 from dataprotect.engine.timeline import RecoveryWindows, recovery_windows
+from dataprotect.engine.timeline_lines import lineage_of
 from dataprotect.engine.timeline_model import (
     BackupPoint,
     Beat,
@@ -78,6 +79,15 @@ def recovery_timeline(*, instance: Instance) -> RecoveryTimeline:
 def recovery_facts(*, instance: Instance) -> Facts:
     """What windows are computed from, as rows have it."""
     return _facts(instance)[0]
+
+
+def log_lineage(*, backup: Backup) -> str:
+    """The name of the lineage whose log was collected when the backup ended; empty when there is none."""
+    stretches = LogStretch.objects.filter(instance_id=backup.instance_id).only(
+        "lineage", "system_identifier", "start_at"
+    )
+    found = lineage_of(Facts(lineages=tuple(_lineages(stretches))), _point(backup))
+    return found.name if found else ""
 
 
 def _facts(instance: Instance) -> tuple[Facts, list[BackupMark]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import TruncHour, TruncMinute
 
 from catalog.models import (
@@ -17,6 +17,7 @@ from catalog.models import (
     LogStretch,
     RpoSample,
 )
+from catalog.selectors.recovery import log_lineage
 from catalog.services import log_trouble
 from catalog.services.backup_start import TASK, backup_start
 from catalog.services.cleaning import save_clean
@@ -25,6 +26,7 @@ from dataprotect.core import clock
 from dataprotect.engine.databases.postgresql import lsn
 from dataprotect.engine.logs import LogStatus, slot_name
 from dataprotect.ops.models import Job
+from dataprotect.ops.states import ACTIVE, QUEUED
 
 _ACTOR = "system:collector"
 _ASK_AGAIN = timedelta(minutes=15)
@@ -50,26 +52,53 @@ def instance_tend(instance: Instance, status: LogStatus | None, known: set[str])
 
 
 def base_ask(*, instance: Instance) -> None:
-    """A gap or a server put back leaves log that no backup leads into: ask for a full one."""
+    """A gap or a server put back leaves log that no backup leads into: ask for a full one.
+
+    A restore that is at work takes one itself, once what it restored has proved itself.
+    """
     row = LogCollector.objects.filter(instance=instance).first()
     if row is None or not row.base_reason or row.base_needed_since is None:
         return
     since = row.base_needed_since
-    taken = Backup.objects.filter(instance=instance, type=BackupType.FULL, started_at__gte=since).exclude(
-        state__in=[*GONE_BACKUP, BackupState.DAMAGED, BackupState.MISSING]
-    )
-    if taken.exists():
+    if _base_taken(row, since):
         LogCollector.objects.filter(pk=row.pk, base_needed_since=since).update(
             base_reason="", base_needed_since=None
         )
         log_trouble.base_taken(instance)
         return
+    if Job.objects.filter(exclusive=instance.restoring_key, state__in=ACTIVE).exists():
+        return
     log_trouble.base_needed(instance, row.base_reason)
-    asked = Job.objects.filter(task=TASK, subject=instance.subject, created_at__gte=since)
+    asked = Job.objects.filter(
+        Q(created_at__gte=since) | Q(state=QUEUED), task=TASK, subject=instance.subject
+    )
     newest = asked.aggregate(at=Max("created_at"))["at"]
     running = any(not job.is_terminal for job in asked)
     if not running and (newest is None or clock.now() - newest >= _ASK_AGAIN):
         backup_start(actor=_ACTOR, instance=instance, type=BackupType.FULL)
+
+
+def _base_taken(row: LogCollector, since: datetime) -> bool:
+    """A full one that began later; or before, where the stream shows by now that it holds it."""
+    full = Backup.objects.filter(instance_id=row.instance_id, type=BackupType.FULL).exclude(
+        state__in=[*GONE_BACKUP, BackupState.DAMAGED, BackupState.MISSING]
+    )
+    if full.filter(started_at__gte=since).exists():
+        return True
+    growing = _growing(row, since)
+    return growing is not None and any(
+        lsn.parse(growing.start_position) <= lsn.parse(each.start_position)
+        for each in full.filter(timeline=growing.timeline)
+        if log_lineage(backup=each) == growing.lineage
+    )
+
+
+def _growing(row: LogCollector, since: datetime) -> LogStretch | None:
+    """The stretch the stream has extended since then; None when it has not shipped anything yet."""
+    if row.last_shipped_at is None or row.last_shipped_at <= since:
+        return None
+    stretches = LogStretch.objects.filter(instance_id=row.instance_id, timeline=row.timeline)
+    return max(stretches, key=lambda each: (each.lineage, lsn.parse(each.start_position)), default=None)
 
 
 def backups_check(*, instance: Instance) -> None:
@@ -94,7 +123,7 @@ def backup_check(*, backup: Backup) -> BackupLogCheck:
 def _missing(backup: Backup) -> str:
     start, stop = lsn.parse(backup.start_position), lsn.parse(backup.stop_position)
     rows = LogStretch.objects.filter(
-        instance_id=backup.instance_id, system_identifier=backup.system_identifier, timeline=backup.timeline
+        instance_id=backup.instance_id, lineage=log_lineage(backup=backup), timeline=backup.timeline
     )
     for row in rows:
         if lsn.parse(row.start_position) <= start and stop <= lsn.parse(row.end_position):

@@ -9,6 +9,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -52,6 +53,17 @@ class LogStatus:
     """Further slots on the server that an installation of this program made."""
     problem: str = ""
     """Why heartbeats are missing, while the stream itself goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """At the instant `at` of its own clock the server's log ended at `position` of `timeline`."""
+
+    at: datetime
+    position: int
+    timeline: int
+    system_identifier: str
+    segment_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +182,22 @@ def log_stream(
         from dataprotect.engine.databases.postgresql.log_stream import PostgresLogStream
 
         return PostgresLogStream(request, open_writer, listener)
-    raise InvalidInput("engine", f"Logs of {engine!r} are not streamed by this version.")
+    raise _not_streamed(engine)
+
+
+def log_end(engine: str, source: Source) -> LogEnd:
+    """Have the server write something, and say where its log ends then. Raises connection errors,
+    InvalidInput for an engine whose log is not streamed.
+    """
+    if engine == "postgresql":
+        from dataprotect.engine.databases.postgresql import heartbeat
+
+        return heartbeat.log_end(source.address)
+    raise _not_streamed(engine)
+
+
+def _not_streamed(engine: str) -> InvalidInput:
+    return InvalidInput("engine", f"Logs of {engine!r} are not streamed by this version.")
 
 
 def slot_name(engine: str, instance_id: str) -> str:

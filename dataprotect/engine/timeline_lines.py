@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from dataprotect.engine.timeline_model import BackupPoint, Facts, Leg, Line, Lineage, Stretch, Switch
+from dataprotect.engine.timeline_switches import really_left
 
 Span = tuple[int, int]
 
@@ -20,18 +21,43 @@ def lineage_of(facts: Facts, backup: BackupPoint) -> Lineage | None:
 
 
 def lines(facts: Facts, lineage: Lineage, backups: Sequence[BackupPoint]) -> list[Line]:
-    """One line per timeline that has log or a backup; the highest timeline, where the server is, first."""
+    """One line per timeline that has log or a backup; the one where the server is, or was last, first."""
     timelines = {each.timeline for each in facts.stretches if each.lineage == lineage.name}
     timelines |= {each.timeline for each in backups}
-    return [_line(facts, lineage, timeline) for timeline in sorted(timelines, reverse=True)]
+    last = _taken_back_to(facts, lineage)
+    inorder = sorted(timelines, key=lambda timeline: (timeline == last, timeline), reverse=True)
+    return [_line(facts, lineage, timeline) for timeline in inorder]
+
+
+def _taken_back_to(facts: Facts, lineage: Lineage) -> int | None:
+    """The timeline on which the next lineage goes on where this one's log lies; None when there is none.
+
+    A restore of the whole server that is taken back leaves the highest timeline, where it was meanwhile.
+    """
+    later = [
+        each
+        for each in facts.lineages
+        if each.system_identifier == lineage.system_identifier and each.started_at > lineage.started_at
+    ]
+    following = min(later, key=lambda each: each.started_at, default=None)
+    if following is None:
+        return None
+    theirs = [each for each in facts.stretches if each.lineage == following.name]
+    first = min(theirs, key=lambda each: (each.timeline, each.start), default=None)
+    if first is None:
+        return None
+    mine = [each for each in facts.stretches if each.lineage == lineage.name]
+    shared = (each.timeline == first.timeline and each.start <= first.start <= each.end for each in mine)
+    return first.timeline if any(shared) else None
 
 
 def _line(facts: Facts, lineage: Lineage, timeline: int) -> Line:
     switches: Sequence[Switch] = facts.histories.get((lineage.name, timeline), ())
     legs, begin = [], 0
-    for switch in switches:
-        legs.append(Leg(switch.timeline, begin, switch.position))
-        begin = switch.position
+    for each, left in really_left(switches):
+        if begin < left:
+            legs.append(Leg(each, begin, left))
+        begin = left
     rooted = bool(switches) or timeline == 1
     legs.append(Leg(timeline, begin, None))
     return Line(lineage.name, lineage.system_identifier, tuple(legs), rooted)
@@ -44,9 +70,10 @@ def diverges_at(line: Line, others: Iterable[Line]) -> int | None:
         for mine, theirs in zip(line.legs, other.legs, strict=False):
             if (mine.timeline, mine.begin) != (theirs.timeline, theirs.begin):
                 break
-            if theirs.end is None:
+            ends = [end for end in (mine.end, theirs.end) if end is not None]
+            if not ends:
                 return None
-            position = max(position, theirs.end if mine.end is None else min(mine.end, theirs.end))
+            position = max(position, min(ends))
     return position
 
 

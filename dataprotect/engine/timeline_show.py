@@ -50,7 +50,7 @@ def shown_choice(choice: Choice) -> dict[str, Any]:
 
 
 def told_window(shown: Mapping[str, Any]) -> str:
-    left = " (left behind by a failover)" if shown["abandoned"] else ""
+    left = " (left behind: the server went on along another timeline)" if shown["abandoned"] else ""
     if shown["point"]:
         return f"point   {shown['start']}  the backup {', '.join(shown['backups'])} alone{left}"
     return (

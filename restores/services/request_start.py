@@ -49,7 +49,7 @@ def restore_start(*, actor: Actor, request: RestoreRequest, fresh_at: datetime |
             RUN, arguments={"request_pk": row.pk, "backup_id": row.plan["backup"]["backup_id"]}, actor=actor,
             subject=row.instance.subject,  # expiry leaves alone what a job of this instance, or backup, reads
             title=f"Restore {row.restore_id}: {row.get_scope_display()}"[:200],
-            exclusive=f"restore:{target.pk}" if row.scope != Scope.TEST else "",
+            exclusive=target.restoring_key if row.scope != Scope.TEST else "",
         )  # fmt: skip
         _begin(actor, row, job)
     request.state = row.state

@@ -79,7 +79,7 @@ def rollback_start(
     return queue.enqueue(
         RUN, arguments={"request_pk": request.pk, "reason": reason}, actor=actor,
         subject=request.instance.subject, title=f"Roll back {request.restore_id}",
-        exclusive=f"restore:{request.target_instance_id}",
+        exclusive=target.restoring_key,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from catalog.services.backup_start import backup_start
 from catalog.services.opening import repository_open
 from dataprotect.core.errors import Cancelled, EmergencyStop, ForeseenError, LeaseLost
+from dataprotect.engine.model import as_plain
 from dataprotect.engine.verify import compare_clone
 from dataprotect.ops import queue
 from restores.models import Clone, RestoreStep
@@ -107,11 +108,14 @@ def _back_up(work: Work, type: str) -> dict[str, Any]:
 
 
 def logs(work: Work, step: RestoreStep) -> None:
-    """Proof, not hope: a heartbeat written after this moment has to arrive in the repository."""
+    """Proof, not hope: what the server writes now has to lie in the repository, and a base to lead there."""
     target = target_of_server(work.request)
     if not wanted(target):
         step_skipped(work.context, step, f"The log of {target.name} is not streamed: nothing to re-arm.")
         return
-    until, seconds = prove_streaming(work.context, target)
-    note = f"Log written until {until.isoformat()} was in the repository {seconds:.1f} s later."
-    step_done(work.context, step, note, {"stored_until": until.isoformat(), "seconds": seconds})
+    proof = prove_streaming(work.context, target)
+    note = (
+        f"What was written at {proof.position} of timeline {proof.timeline} was in the repository "
+        f"{proof.seconds:.1f} s later, read back; {proof.base} and the log behind it lead there."
+    )
+    step_done(work.context, step, note, as_plain(proof))

@@ -9,11 +9,13 @@ import dataclasses
 
 from django.db import transaction
 
+from catalog.models import Backup
 from catalog.services.opening import repository_open
 from dataprotect.core.errors import ForeseenError
-from dataprotect.engine import full_system
+from dataprotect.engine import choice_record, full_system
 from dataprotect.engine.full_system_model import FullSystemRequest, Origin
 from dataprotect.engine.model import as_plain
+from dataprotect.engine.timeline_model import Choice
 from restores.models import RestoreRequest, RestoreStep, RollbackPoint
 from restores.services.estimate import point_seconds
 from restores.services.rollback_run import point_use
@@ -31,10 +33,11 @@ _BEFORE = ("untouched", "restoring", "restored")
 def restore_files(work: Work, step: RestoreStep) -> None:
     """Asks once more for everything that would fail later."""
     request = _request(work)
+    backup, choice = _way(work)
     if "origin" not in step.evidence:
-        step_keep(work.context, step, {"origin": as_plain(full_system.origin(request))})
+        kept = {"origin": as_plain(full_system.origin(request)), "choice": choice and as_plain(choice)}
+        step_keep(work.context, step, kept)
     origin = origin_of(step.evidence["origin"])
-    backup, _ = chosen_backup(work.wanted)
     repository = repository_open(backup.repository)
     checks = full_system.preflight(repository, request, origin)
     require_passed("What the restore needs", checks, "restore.not_ready")
@@ -120,10 +123,26 @@ def _was_stopped(work: Work) -> bool:
 
 
 def _request(work: Work) -> FullSystemRequest:
-    """With the way to the target, chosen once by this worker: what is stored meanwhile changes nothing."""
+    return system_request(work.request, _way(work)[1])
+
+
+def _way(work: Work) -> tuple[Backup, Choice | None]:
+    """To the target, chosen once in the run: what is stored meanwhile (the restored server's own log, too)
+    changes nothing for a worker that takes over.
+    """
     if work.choice is None:
-        work.choice = chosen_backup(work.wanted)
-    return system_request(work.request, work.choice[1])
+        work.choice = _kept_way(work) or chosen_backup(work.wanted)
+    return work.choice
+
+
+def _kept_way(work: Work) -> tuple[Backup, Choice | None] | None:
+    step = origin_step(work.run)
+    if step is None or "choice" not in step.evidence:
+        return None
+    rows = Backup.objects.select_related("instance__repository", "repository")
+    backup = rows.get(instance=work.request.instance, backup_id=work.wanted["backup_id"])
+    kept = step.evidence["choice"]
+    return backup, choice_record.of_plain(kept) if kept else None
 
 
 def _origin(work: Work) -> Origin:

@@ -11,19 +11,21 @@ from typing import Any
 import psycopg
 import pytest
 
-from catalog.models import Backup
-from catalog.selectors.recovery import recovery_facts
-from catalog.services.backup_start import TASK as BACKUP
+from catalog.models import Heartbeat, LogCollector, LogGap, LogStretch
+from catalog.selectors.recovery import recovery_timeline
+from catalog.services.backup_start import TASK
 from catalog.services.log_streaming_set import log_streaming_set
-from catalog.services.log_stretch import stored_until
+from catalog.services.opening import repository_open
 from dataprotect.core import clock, steps
 from dataprotect.core.errors import Cancelled
-from dataprotect.engine.timeline import recovery_windows
-from dataprotect.engine.timeline_model import LATEST, Target
+from dataprotect.engine import choice_record
+from dataprotect.engine.timeline_model import Target
 from dataprotect.ops import queue
 from dataprotect.ops.models import Job
 from dataprotect.ops.services.stop import stop_lift, stop_raise
+from dataprotect.storage.logs import LogReader
 from restores.models import RestoreRequest, RollbackPoint
+from restores.services.clone import clone_start
 from restores.services.request_start import restore_start
 from restores.services.rollback_expire import rollback_points_expire
 from restores.services.rollback_run import rollback_start
@@ -31,9 +33,9 @@ from restores.services.run_settle import runs_settle
 from restores.services.smoke_test import smoke_test_add
 from tests.ops.conftest import wait_for
 from tests.restores import scene as scenes
+from tests.restores.collecting import all_is_stored, collector
 from tests.restores.conftest import Worker
-from tests.restores.scene import ACTOR, LEDGER, SHOP, Scene
-from tests.restores.test_logs_after import collector
+from tests.restores.scene import ACTOR, LEDGER, SHOP, Scene, done
 from tests.servers.postgresql import PostgresServer, unprivileged_user
 
 pytestmark = [
@@ -85,25 +87,59 @@ def beside(scene: Scene) -> set[str]:
     return {each.name.split("__")[1].split("_")[0] for each in scene.server.folder.glob("data__*")}
 
 
-def test_a_server_is_restored_and_taken_back(whole: Scene) -> None:
-    whole.rows("UPDATE orders SET amount = 0 RETURNING id")
-    row, run, job = whole.run("system")
-    assert (row.state, job.state) == ("completed", "succeeded"), job.error_message
-    assert whole.rows("SELECT sum(amount) FROM orders") == [(WHOLE,)]
-    assert "verified by" in run.message and run.rto_parts["swap"] > 0
-    point = RollbackPoint.objects.get()
-    assert (point.kind, point.state) == ("kept_directory", "ready")
-    with queue.foreground():
-        back = rollback_start(
-            actor=whole.people["anna"], request=row, reason="The wrong day", fresh_at=clock.now()
-        )
-    back = queue.run_now(back)
-    assert back.state == "succeeded", back.error_message
-    row.refresh_from_db(), point.refresh_from_db()
-    assert (row.state, point.state) == ("rolled_back", "used")
-    assert point.measured_seconds is not None and point.measured_seconds < 600
-    assert whole.rows("SELECT sum(amount) FROM orders") == [(0,)]
-    assert beside(whole) == {"restore"}
+def test_a_server_is_restored_and_taken_back_while_its_log_is_collected(whole: Scene, tmp_path: Path) -> None:
+    """To a point in the past, so that its log goes back too, on a new timeline and without any slot."""
+    asked = Job.objects.filter(task=TASK, actor="system:collector")
+    log_streaming_set(actor=ACTOR, instance=whole.instance, wanted=True)
+    with collector(tmp_path / "collector.out"):
+        wait_for(lambda: LogCollector.objects.filter(state="streaming").exists(), "it streams")
+        target = an_instant(whole)
+        whole.rows("UPDATE orders SET amount = 0 RETURNING id")
+        all_is_stored(whole)
+        old = stored(whole)
+        row, run, job = whole.run("system", backup=None, recovery_target=target)
+        assert (row.state, job.state) == ("completed", "succeeded"), job.error_message
+        assert total(whole) == WHOLE
+        assert "verified by" in run.message and run.rto_parts["swap"] > 0
+
+        evidence = run.steps.get(kind="logs").evidence
+        base = run.steps.get(kind="base_backup").evidence
+        way = choice_record.of_plain(run.steps.get(kind="restore_files").evidence["choice"])
+        assert way.target == target and way.line.timeline == 1, "and so for whoever takes over"
+        assert (evidence["timeline"], evidence["base"]) == (2, base["backup_id"]), evidence
+        assert base["type"] == "full" and evidence["segment"].startswith("00000002")
+        assert [active for (active,) in whole.rows("SELECT active FROM pg_replication_slots")] == [True]
+        assert old == {name: what for name, what in stored(whole).items() if name in old}
+        assert [stretch.timeline for stretch in LogStretch.objects.all()] == [1, 2]
+        assert len({stretch.lineage for stretch in LogStretch.objects.all()}) == 1
+        assert not LogGap.objects.exists(), "nothing is lost: the old timeline is stored to its end"
+        assert cloned_customers(whole, "since the restore") == 1, "the new base and the new log bring it back"
+        found = recovery_timeline(instance=whole.instance).found
+        assert {(each.timeline, each.abandoned) for each in found.windows} == {(2, False), (1, True)}
+        assert found.choose_base(target).base.backup_id == whole.backup.backup_id
+
+        point = RollbackPoint.objects.get()
+        assert (point.kind, point.state) == ("kept_directory", "ready")
+        back = taken_back(whole, row)
+        assert back.state == "succeeded", back.error_message
+        row.refresh_from_db(), point.refresh_from_db()
+        assert (row.state, point.state) == ("rolled_back", "used")
+        assert point.measured_seconds is not None and point.measured_seconds < 600
+        assert total(whole) == 0
+        assert beside(whole) == {"restore"}
+        assert (whole.server.data / "pg_wal/00000002.history").exists(), "2 is never used twice"
+
+        all_is_stored(whole)
+        kept = {name: what for name, what in stored(whole).items() if name in old}
+        assert old == kept, "the old server's log goes on under a name of its own"
+        gap = LogGap.objects.get()
+        assert (gap.code, gap.timeline) == ("logs.server_went_back", 2)
+        assert gap.from_position == gap.to_position, "a break, and no log is lost"
+        followed = [each for each in recovery_timeline(instance=whole.instance).windows if not each.abandoned]
+        assert [each.timeline for each in followed] == [1], "what was taken back is not the latest"
+        wait_for(asked.exists, "the collector asks for a new base; after the restore it did not")
+        done(asked.get())
+        assert cloned_customers(whole, "since the rollback") == 1
 
 
 def test_what_does_not_serve_is_taken_back_by_itself(whole: Scene) -> None:
@@ -202,62 +238,46 @@ def test_a_stop_after_a_death_halfway_is_said_and_taken_back(whole: Scene, worke
     assert "Its server is down. It can be rolled back until" in row.ended_reason, row.ended_reason
     assert total(whole) is None
     stop_lift(actor="system", root_cause="A test")
-    with queue.foreground():
-        back = rollback_start(actor=whole.people["anna"], request=row, reason="Down", fresh_at=clock.now())
-    back = queue.run_now(back)
+    back = taken_back(whole, row)
     assert back.state == "succeeded", back.error_message
     assert total(whole) == 0
 
 
-def test_the_collector_that_runs_stores_on(whole: Scene, tmp_path: Path) -> None:
-    """The restored server has no slot, another timeline, and stands further back than what was received."""
-    log_streaming_set(actor=ACTOR, instance=whole.instance, wanted=True)
-    with collector(tmp_path / "collector.out"):
-        written_is_stored(whole)
-        instant = clock.now()
-        written_is_stored(whole)
-        whole.rows("UPDATE orders SET amount = 0 RETURNING id")
-        written_is_stored(whole)
-        row, run, job = whole.run("system", backup=None, recovery_target=Target("time", at=instant))
-        assert (row.state, job.state) == ("completed", "succeeded"), job.error_message
-        assert total(whole) == WHOLE
-        logs, base = run.steps.get(kind="logs"), Backup.objects.latest("started_at")
-        assert logs.state == "done" and logs.evidence["stored_until"] > logs.started_at.isoformat()
-        assert (base.type, timeline(whole)) == ("full", 2)
-        whole.rows("UPDATE orders SET amount = amount + 1 RETURNING id")
-        written_is_stored(whole)
-        found = recovery_windows(recovery_facts(instance=whole.instance))
-        assert found.choose_base(LATEST).base.backup_id == base.backup_id
-        assert found.choose_base(Target("time", at=instant)).base.backup_id == whole.backup.backup_id
-
-        with queue.foreground():
-            back = rollback_start(
-                actor=whole.people["anna"], request=row, reason="The wrong day", fresh_at=clock.now()
-            )
-        back = queue.run_now(back)
-        assert back.state == "succeeded", back.error_message
-        assert (total(whole), timeline(whole)) == (0, 1)
-        written_is_stored(whole)
-        asked = Job.objects.filter(task=BACKUP, state="queued")
-        wait_for(asked.exists, "a new base is asked for: the log of another line cannot go on from the last")
-        again = queue.result_of(queue.run_now(asked.get()))
-        found = recovery_windows(recovery_facts(instance=whole.instance))
-        assert found.choose_base(LATEST).base.backup_id == again["backup_id"]
+def an_instant(scene: Scene) -> Target:
+    """Between two moments whose readings are stored, so that the log is known to hold it."""
+    all_is_stored(scene)
+    [(at,)] = scene.rows("SELECT clock_timestamp()")
+    beats = Heartbeat.objects.filter(instance=scene.instance, at__gt=at + timedelta(seconds=2))
+    wait_for(beats.exists, "the log is known beyond the instant")
+    return Target("time", at=at)
 
 
-def timeline(scene: Scene) -> int:
-    return int(scene.rows("SELECT timeline_id FROM pg_control_checkpoint()")[0][0])
+def stored(scene: Scene) -> dict[str, str]:
+    """The digest of everything stored of timeline 1, by its place in the repository."""
+    reader = LogReader(repository_open(scene.instance.repository), scene.instance.identifier)
+    found = (item for item in reader.objects() if item.kind != "history" and item.timeline == 1)
+    return {item.name: reader.header(item).sha256 for item in found}
 
 
-def written_is_stored(scene: Scene) -> None:
-    """What is written from now on reaches the repository."""
-    since = clock.now()
+def cloned_customers(scene: Scene, name: str) -> int:
+    """A customer comes; how many of that name a clone of the latest has."""
+    scene.rows(f"INSERT INTO customer (name) VALUES ('{name}') RETURNING id")
+    all_is_stored(scene)
+    with queue.foreground():
+        made = done(clone_start(actor=ACTOR, instance=scene.instance, target=Target("latest")))
+    with psycopg.connect(f"{made['dsn']} dbname={SHOP}") as clone:
+        found = clone.execute("SELECT count(*) FROM customer WHERE name = %s", [name]).fetchone()
+    scenes.drop_clones()
+    assert found is not None
+    return int(found[0])
 
-    def newer() -> bool:
-        newest = stored_until(scene.instance)
-        return newest is not None and newest > since
 
-    wait_for(newer, "the collector stores what is written")
+def taken_back(scene: Scene, row: RestoreRequest) -> Job:
+    with queue.foreground():
+        back = rollback_start(
+            actor=scene.people["anna"], request=row, reason="The wrong day", fresh_at=clock.now()
+        )
+    return queue.run_now(back)
 
 
 def queued(scene: Scene) -> tuple[RestoreRequest, Job]:

@@ -161,6 +161,7 @@ def test_timelines_are_compared_by_their_history() -> None:
     assert not comes(((1, 90),), 2, 2, (first,), 150), "another timeline 2"
     assert not comes((), 1, 2, (first,), 150), "a server that went back"
     assert not comes((first, (3, 300)), 4, 2, (first,), 150), "timeline 2 is none of its past"
+    assert not comes((first, (2, 60)), 3, 1, (), 80), "restored twice: what lies before 60 is its past"
     text = "1\t0/3000000\tno recovery target\n\n# comment\n2\t1/10\tbefore 2026-11-22\n"
     assert timeline_history.parse(text) == ((1, 0x3000000), (2, 0x100000010))
 

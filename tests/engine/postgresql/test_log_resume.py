@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataprotect.engine.databases.postgresql.log_resume import resume, timeline_of
+from dataprotect.engine.databases.postgresql import log_origin
+from dataprotect.engine.databases.postgresql.log_resume import Resume, resume, timeline_of
 from dataprotect.engine.logs import Exposure
 
 LEFT = 0x500
@@ -25,6 +26,8 @@ LEFT = 0x500
         ((1, 0x600), [], 2, 0x900, [(1, LEFT)], (2, LEFT, False)),
         ((1, 0x600), [], 3, 0x900, [(1, LEFT), (2, 0x700)], (2, LEFT, False)),
         ((2, 0x600), [(1, LEFT)], 3, 0x900, [(1, LEFT), (2, 0x700)], (2, 0x600, False)),
+        ((1, 0x400), [], 3, 0x900, [(1, LEFT), (2, 0x300)], (3, 0x300, False)),
+        ((2, 0x600), [(1, LEFT)], 3, 0x900, [(1, LEFT), (2, 0x300)], (3, 0x300, False)),
         ((2, 0x600), [(1, 0x300)], 3, 0x900, [(1, LEFT), (2, 0x700)], (1, 0x100, True)),
         ((2, 0x600), [(1, LEFT)], 1, 0x900, [], (1, 0x100, True)),
         ((2, 0x600), [(1, LEFT)], 3, 0x900, [(1, 0x580)], (1, 0x100, True)),
@@ -38,6 +41,27 @@ def test_resume(stored, past, timeline, position, history, expected):
 def test_commits_beyond_the_fork_need_a_new_base():
     assert resume((1, 0x600), [], 2, 0x900, [(1, LEFT)], 0x100).base_reason
     assert not resume((1, 0x400), [], 2, 0x900, [(1, LEFT)], 0x100).base_reason
+
+
+SERVER = log_origin._Server("7", 2, 0x900, [(1, LEFT)], 0x100, False)
+_REMOVED = f"{log_origin._REMOVED}."
+
+
+@pytest.mark.parametrize(
+    ("stored", "place", "expected"),
+    [
+        ((1, 0x450), Resume(2, 0x7A0, False, _REMOVED), (1, 0x450, 0x700)),
+        ((1, 0x800), Resume(2, 0x7A0, False, _REMOVED), (2, LEFT, 0x700)),
+        ((1, 0x800), Resume(2, 0x520, False, _REMOVED), None),
+        ((2, 0x600), Resume(2, 0x7A0, False, _REMOVED), (2, 0x600, 0x700)),
+        ((3, 0x800), Resume(2, 0x350, True, "back"), (3, 0x800, 0x800)),
+        ((1, 0x800), Resume(2, LEFT, False, "left before the stored end"), None),
+    ],
+)
+def test_what_is_lost_lies_on_the_line_that_is_followed(stored, place, expected):
+    """Log of the old timeline beyond the switch hides nothing that is missing of the new one."""
+    gap = log_origin._gap(stored, place, SERVER, lost=False)
+    assert (gap and (gap.timeline, gap.start, gap.end)) == expected
 
 
 def test_timeline_of_a_position():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from dataprotect.core.errors import ForeseenError
+from dataprotect.engine import choice_record
 from dataprotect.engine.timeline import RecoveryWindows, recovery_windows
 from dataprotect.engine.timeline_model import LATEST, Facts, Target
 from tests.engine.timeline.scenes import backup, beats, facts, lsn_at, stretch, when, where
@@ -39,6 +42,12 @@ def test_both_sides_are_named_in_whole_seconds(two: RecoveryWindows) -> None:
 def test_what_is_named_can_be_chosen(two: RecoveryWindows) -> None:
     for second in (44, 90, 21):
         assert two.choose_base(when(second))
+
+
+def test_a_choice_is_read_back_as_it_was_written(two: RecoveryWindows) -> None:
+    for target in (when(30), where(100), Target("name", name="release"), LATEST):
+        choice = two.choose_base(target)
+        assert choice_record.of_plain(json.loads(json.dumps(choice_record.as_plain(choice)))) == choice
 
 
 def test_before_everything_only_the_first_instant_is_named_rounded_up(two: RecoveryWindows) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from dataprotect.engine.timeline import RecoveryWindows, recovery_windows
-from dataprotect.engine.timeline_model import LATEST, Beat, Lineage, RecoveryWindow
+from dataprotect.engine.timeline_model import LATEST, Beat, Lineage, RecoveryWindow, Switch
 from tests.engine.timeline.scenes import (
     CLUSTER,
     LOG,
@@ -47,6 +48,37 @@ def test_log_behind_a_backup_is_a_window_from_its_stop_to_the_end_of_the_log() -
     assert spans(found) == [(20, 100, 1)]
     assert (window.point, window.abandoned, window.backup_ids) == (False, False, ("a",))
     assert codes(found) == [(16, 20, "timeline.no_base")]
+
+
+def test_a_server_restored_twice_to_ever_earlier_points_has_the_past_it_was_restored_to() -> None:
+    """PostgreSQL 15 writes such a history: timeline 2 began at 80, was left at 60; 60 to 80 is not its."""
+    history = {
+        (LOG.name, 2): (Switch(1, lsn_at(80)),),
+        (LOG.name, 3): (Switch(1, lsn_at(80)), Switch(2, lsn_at(60))),
+    }
+    stored = (stretch(16, 100), stretch(80, 120, 2), stretch(48, 90, 3))
+    found = recovery_windows(facts(backups=(A,), stretches=stored, histories=history))
+    assert (20, 90, 3) in spans(found)
+    assert [leg[:3] for leg in found.choose_base(where(70)).line.legs] == [
+        (1, 0, lsn_at(60)), (3, lsn_at(60), None),
+    ]  # fmt: skip
+    assert {(window.timeline, window.abandoned) for window in found.windows} == {
+        (3, False), (2, True), (1, True),
+    }  # fmt: skip
+
+
+def test_after_a_restore_is_taken_back_the_line_before_it_is_the_one_that_counts() -> None:
+    again = Lineage("20261122T120300Z-bbbb", CLUSTER, at(180))
+    stored = (stretch(16, 100), stretch(48, 170, 2), stretch(96, 130, 1, again))
+    given = facts(
+        backups=(A,), lineages=(LOG, again), stretches=stored, histories=forked(60), beats=beats(16, 100)
+    )
+    found = recovery_windows(given)
+    assert {(window.timeline, window.abandoned) for window in found.windows} == {(1, False), (2, True)}
+    latest = found.choose_base(LATEST)
+    assert (latest.line.timeline, latest.reach_end) == (1, lsn_at(100)), "and not what was taken back"
+    based = replace(given, backups=(A, backup("b", 120, 190)))
+    assert recovery_windows(based).choose_base(LATEST).base.backup_id == "b"
 
 
 def test_a_backup_without_log_stands_alone_at_its_own_stop() -> None:

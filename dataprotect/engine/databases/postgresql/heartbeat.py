@@ -11,9 +11,10 @@ from collections.abc import Callable
 import psycopg
 
 from dataprotect.core.errors import ForeseenError
-from dataprotect.engine.databases.postgresql import lsn, slots
+from dataprotect.engine.databases.postgresql import lsn, server, slots
 from dataprotect.engine.databases.postgresql.connection import Connection, connect, foreseen
 from dataprotect.engine.databases.postgresql.slots import Slot
+from dataprotect.engine.logs import LogEnd
 from dataprotect.engine.model import Address
 from dataprotect.storage.logs import Heartbeat
 
@@ -80,13 +81,40 @@ class HeartbeatTimer:
             self._stop.wait(max(0.1, self._seconds - (time.monotonic() - began)))
 
     def _beat(self, connection: Connection) -> None:
-        row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
-        if row and row[0]:
-            look = _ON_STANDBY
-        else:
-            connection.execute(_BEAT)
-            look = _LOOK
-        found = connection.execute(look.encode()).fetchone()
-        if found and found[0] is not None and found[1]:
-            position = lsn.parse(found[1])
-            self._on_beat(Heartbeat(found[0], lsn.text(position)), position)
+        found = beat(connection)
+        if found is not None:
+            self._on_beat(*found)
+
+
+def beat(connection: Connection) -> tuple[Heartbeat, int] | None:
+    """A record in the log that changes nothing, the clock then, and the end of the log. A standby cannot
+    write: there it is what was replayed last; None when nothing was.
+    """
+    row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
+    if row and row[0]:
+        look = _ON_STANDBY
+    else:
+        connection.execute(_BEAT)
+        look = _LOOK
+    found = connection.execute(look.encode()).fetchone()
+    if not found or found[0] is None or not found[1]:
+        return None
+    position = lsn.parse(found[1])
+    return Heartbeat(found[0], lsn.text(position)), position
+
+
+def log_end(address: Address) -> LogEnd:
+    """Raises connection errors, `logs.nothing_replayed` for a standby that has not begun."""
+    with (
+        connect(address, statement_timeout=_TIMEOUT, application="dataprotect heartbeat") as connection,
+        foreseen(address, "writing a heartbeat"),
+    ):
+        found, facts = beat(connection), server.facts(connection)
+    if found is None:
+        raise ForeseenError(
+            "logs.nothing_replayed",
+            f"The standby at {address.host}:{address.port} has replayed no transaction yet.",
+            "Try again when it has.",
+            retry=True,
+        )
+    return LogEnd(found[0].at, found[1], facts.timeline, facts.system_identifier, facts.wal_segment_size)

@@ -12,6 +12,7 @@ from dataprotect.engine.databases.postgresql.log_resume import Resume, resume, t
 from dataprotect.engine.databases.postgresql.replication import Replication
 from dataprotect.engine.databases.postgresql.slots import Slot
 from dataprotect.engine.logs import FoundGap, LogRequest, OpenWriter, another_cluster
+from dataprotect.engine.timeline_switches import really_left
 from dataprotect.storage.logs import LogWriter, parents
 
 Way = Literal["on", "removed", "back"]
@@ -62,7 +63,7 @@ def find(
             raise _standby_behind(place.base_reason)
         writer = open_writer(found.system, found.segment_size, True)
     lost = slot_lost or fate == "lost"
-    gap = _gap(stored, place, found.segment_size, lost)
+    gap = _gap(stored, place, found, lost)
     return Origin(found.system, found.segment_size, slot.name, writer, place, gap, lost)
 
 
@@ -114,17 +115,26 @@ def _place(
     return Resume(line, reserved, True, "The server's log is not what was stored of it: it was put back.")
 
 
-def _gap(stored: tuple[int, int] | None, place: Resume, segment_size: int, lost: bool) -> FoundGap | None:
-    """What lies between the stored end and the place where the stream goes on; None when nothing does."""
-    start = place.position - place.position % segment_size
+def _gap(stored: tuple[int, int] | None, place: Resume, found: _Server, lost: bool) -> FoundGap | None:
+    """What lies between the stored end and the place where the stream goes on; None when nothing does.
+
+    Positions of a server that went back cannot be compared with the stored ones: its break ends nowhere
+    before it begins.
+    """
+    start = place.position - place.position % found.segment_size
     if stored is None or not (place.went_back or place.base_reason.startswith(_REMOVED)):
         return None
+    timeline, end = stored
     if place.went_back:
-        return FoundGap(stored[0], stored[1], start, "logs.server_went_back", place.base_reason)
-    if start <= stored[1]:
+        return FoundGap(timeline, end, max(end, start), "logs.server_went_back", place.base_reason)
+    left = dict(really_left(found.history)).get(timeline, end)
+    if left < end:
+        # What is stored beyond the switch is not of this line: it is missing from the switch on.
+        timeline, end = place.timeline, left
+    if start <= end:
         return None
     code, reason = ("logs.slot_lost", _LOST) if lost else ("logs.wal_removed", _REMOVED)
-    return FoundGap(stored[0], stored[1], start, code, f"{reason}.")
+    return FoundGap(timeline, end, start, code, f"{reason}.")
 
 
 def _standby_behind(reason: str) -> ForeseenError:

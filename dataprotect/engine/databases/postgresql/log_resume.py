@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dataprotect.engine.databases.postgresql import lsn
+from dataprotect.engine.timeline_switches import really_left
 
 History = Sequence[tuple[int, int]]
 """(timeline, position where it was left), oldest first, as the server's newest history file has them."""
@@ -42,10 +43,10 @@ def resume(
         return Resume(timeline_of(reserved, timeline, history), reserved, True, reason)
     if known == timeline:
         return Resume(known, end)
-    left = dict(history)[known]
+    left = dict(really_left(history))[known]
     if end < left:
         return Resume(known, end)
-    following = _after(known, timeline, history)
+    following = timeline_of(left, timeline, history)
     if end == left:
         return Resume(following, left)
     return Resume(
@@ -57,16 +58,10 @@ def resume(
 
 def timeline_of(position: int, timeline: int, history: History) -> int:
     """The timeline whose files hold `position` on a server that is on `timeline` now."""
-    for each, left in history:
+    for each, left in really_left(history):
         if position < left:
             return each
     return timeline
-
-
-def _after(known: int, timeline: int, history: History) -> int:
-    line = [each for each, _ in history]
-    at = line.index(known) + 1
-    return line[at] if at < len(line) else timeline
 
 
 def _went_back(

@@ -8,6 +8,7 @@ from typing import Any
 from dataprotect.engine.databases.postgresql import lsn
 from dataprotect.engine.databases.postgresql.replication import Replication
 from dataprotect.engine.model import Address
+from dataprotect.engine.timeline_switches import really_left
 
 History = tuple[tuple[int, int], ...]
 """(timeline, position it was left at), the oldest first; the present timeline is not among them."""
@@ -50,5 +51,5 @@ def comes_from(history: History, timeline: int, ancestor: int, base: History, en
     if ancestor == timeline:
         return history == base
     shared = tuple(step for step in history if step[0] < ancestor)
-    left = dict(history).get(ancestor)
+    left = dict(really_left(history)).get(ancestor)
     return ancestor < timeline and left is not None and end <= left and shared == base

@@ -44,9 +44,11 @@ def test_an_instant_is_restored_in_place_and_taken_back(whole: Stage) -> None:
 
     with whole.server.connect() as connection:
         connection.execute("INSERT INTO item VALUES (9999, 'since')")
+    began = f"pg_wal/{whole.timeline():08X}.history"
     back = full_system.swap_back(request, origin)
     assert not failed(back.checks), back.checks
     assert whole.rows() == (DAMAGED, 0)
+    assert (whole.server.data / began).exists(), "the next restore begins another timeline than this one did"
     assert full_system.standing(request, origin).place == "taken back"
     assert full_system.discard(request, origin, "restored") > 1_000_000
     assert full_system.standing(request, origin).place == "untouched"

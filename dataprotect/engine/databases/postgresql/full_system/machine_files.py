@@ -44,7 +44,7 @@ def adopt(old: Path, new: Path, wanted: Iterable[str], owner: Account) -> None:
         for name in checked(wanted):
             if (old / name).exists() or (old / name).is_symlink():
                 _replace(old / name, new / name, owner)
-        _carry_histories(old / "pg_wal", new / "pg_wal", owner)
+        carry_histories(old, new, owner)
         _mark_archived(new / "pg_wal", owner)
         new.chmod(old.stat().st_mode & 0o7777)
         sync_folder(new)
@@ -113,12 +113,15 @@ def _all(path: Path) -> Iterator[Path]:
         yield from path.rglob("*")
 
 
-def _carry_histories(old: Path, new: Path, owner: Account) -> None:
-    """So that the server does not take the number of a timeline that it has used before."""
-    for history in sorted(old.glob("*.history")):
-        if not (new / history.name).exists():
-            _replace(history, new / history.name, owner)
-    sync_folder(new)
+def carry_histories(source: Path, destination: Path, owner: Account) -> None:
+    """From one data directory to another, so that no server of both takes the number of a timeline that was
+    used before. Raises OSError.
+    """
+    there = destination / "pg_wal"
+    for history in sorted((source / "pg_wal").glob("*.history")):
+        if not (there / history.name).exists():
+            _replace(history, there / history.name, owner)
+    sync_folder(there)
 
 
 def _mark_archived(log: Path, owner: Account) -> None:

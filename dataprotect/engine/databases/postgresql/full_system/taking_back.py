@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 from dataprotect.core import clock, steps
 from dataprotect.core.progress import Reporter
+from dataprotect.engine.command import Account
 from dataprotect.engine.databases.postgresql.full_system import (
     checking,
     exchanging,
+    machine_files,
     moves,
     names,
     place,
@@ -51,7 +54,19 @@ def _take_back(request: FullSystemRequest, origin: Origin, journal: Journal, rep
             journal = replace(journal, phase="back", back=tuple(_planned(origin, journal)))
             journals.write(standing.path_of(origin), journal)
             steps.reached("full_system.back_planned")
+        _remember_timelines(origin, owner)
         moves.carry_out(journal.back, owner, "moved_back")
+
+
+def _remember_timelines(origin: Origin, owner: Account) -> None:
+    """The next restore must not begin the timeline again that the restored server began. A disk that is too
+    full for a history file is no reason to leave what is broken in place.
+    """
+    kept = exchanging.old_directory(origin)
+    for restored in (origin.data_directory, names.of(origin.data_directory, origin.restore_id).restored):
+        if restored != kept and restored.is_dir():
+            with contextlib.suppress(OSError):
+                machine_files.carry_histories(restored, kept, owner)
 
 
 def _planned(origin: Origin, journal: Journal) -> Iterator[Move]:
