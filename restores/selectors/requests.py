@@ -21,6 +21,7 @@ from catalog.selectors.visible import (
     sees_every_instance,
 )
 from dataprotect.core.errors import ForeseenError
+from dataprotect.ops import states
 from dataprotect.ops.models import Job
 from dataprotect.ops.selectors import active_jobs_of
 from restores.models import (
@@ -115,8 +116,15 @@ class RequestDetail:
 
     @property
     def current(self) -> RestoreStep | None:
-        step = self.progress.current if self.progress is not None and self.is_active else None
+        if self.progress is None or not self.is_active or self.waits_for_worker:
+            return None
+        step = self.progress.current
         return step.row if step is not None else None
+
+    @property
+    def waits_for_worker(self) -> bool:
+        """At its start, or again after a worker was lost."""
+        return self.job is not None and self.job.state == states.QUEUED
 
     @property
     def may_cancel(self) -> bool:

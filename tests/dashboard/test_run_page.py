@@ -98,7 +98,7 @@ def test_a_worker_that_went_silent_is_told(client_of: ClientOf):
     assert "3 min ago" in text_of(lead, RUNNING) and "may be gone" in text_of(lead, RUNNING)
     assert 170 < plain(lead)["heartbeat_age_seconds"] < 240
     jobs.update(state="queued", heartbeat_at=None)
-    assert "it waits for a worker" in text_of(lead, RUNNING)
+    assert "It waits for a worker." in text_of(lead, RUNNING)
     assert plain(lead)["steps"][2]["bytes_done"] is None, "nobody works on it"
 
 
