@@ -12,8 +12,10 @@ from django.db import transaction
 from catalog.models import Instance
 from catalog.services.access import Actor, require
 from catalog.services.keyring import keyring_path
+from catalog.services.log_housekeeping import backups_check
 from catalog.services.log_stretch import stretches_adopt
 from catalog.services.opening import repository_open, source_of
+from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine.archive_wal import FOLDER
 from dataprotect.engine.databases.postgresql import server
@@ -21,6 +23,7 @@ from dataprotect.engine.databases.postgresql.connection import connect, foreseen
 from dataprotect.engine.logs import another_cluster
 from dataprotect.ops import home
 from dataprotect.ops.services.audit import audit_record
+from dataprotect.storage.logs import Heartbeat
 
 
 def archive_prepare(*, actor: Actor, instance: Instance) -> Path:
@@ -71,13 +74,36 @@ def archived_adopt() -> int:
     done = 0
     for mark in sorted((Path(settings.DATAPROTECT_HOME) / FOLDER).glob("*.shipped")):
         instance = Instance.objects.select_related("repository").filter(name=mark.stem).first()
-        mark.unlink(missing_ok=True)
+        lines = _taken(mark)
         if instance is None:
             continue
         try:
             stored = repository_open(instance.repository)
-            stretches_adopt(instance=instance, repository=instance.repository, stored=stored, headers=False)
+            stretches_adopt(
+                instance=instance, repository=instance.repository, stored=stored, headers=False,
+                told=_beats(lines),
+            )  # fmt: skip
+            backups_check(instance=instance)
             done += 1
         except ForeseenError:
-            mark.touch()
+            with mark.open("a") as again:
+                again.write(lines)
     return done
+
+
+def _taken(mark: Path) -> str:
+    """The mark's lines; moved aside before they are read, so that none is written into what goes."""
+    aside = mark.with_suffix(".taken")
+    try:
+        mark.replace(aside)
+    except FileNotFoundError:
+        return ""  # another collector was quicker
+    lines = aside.read_text()
+    aside.unlink()
+    return lines
+
+
+def _beats(lines: str) -> list[tuple[Heartbeat, int]]:
+    """Heartbeats with their timelines, as `archive_wal` noted them."""
+    told = (json.loads(line) for line in lines.splitlines())
+    return [(Heartbeat(clock.parse_iso(at), place), timeline) for timeline, at, place in told]

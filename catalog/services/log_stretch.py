@@ -87,19 +87,28 @@ def _extend(row: LogStretch, advance: Advance) -> None:
 
 
 def stretches_adopt(
-    *, instance: Instance, repository: Repository, stored: StoredRepository, headers: bool = True
+    *,
+    instance: Instance,
+    repository: Repository,
+    stored: StoredRepository,
+    headers: bool = True,
+    told: Sequence[tuple[StoredBeat, int]] = (),
 ) -> int:
     """Rows of the instance's log as the repository holds it, whatever they were before; returns how many.
 
-    `headers` reads heartbeats from the objects (one small read each); without them known instants stay.
+    `headers` reads heartbeats from the objects (one small read each); without them known instants stay, and
+    those of `told`, with their timelines, come to them.
     Everything is read before the catalog is touched, so that nobody waits for it.
     """
     reader = LogReader(stored, instance.identifier)
     items = list(reader.objects())
-    found = [(stretch, _beats(reader, stretch) if headers else []) for stretch in stretches(items)]
+    found = [
+        (stretch, _beats(reader, stretch) if headers else _inside(stretch, told))
+        for stretch in stretches(items)
+    ]
     histories = [(item, reader.content(item).decode()) for item in items if item.kind == "history"]
     with transaction.atomic():
-        _replace(instance, repository, found)
+        _replace(instance, repository, found, keep=not headers)
         for item, content in histories:
             LogHistory.objects.update_or_create(
                 instance=instance, lineage=item.stream.lineage, timeline=item.timeline,
@@ -109,14 +118,19 @@ def stretches_adopt(
 
 
 def _replace(
-    instance: Instance, repository: Repository, found: Sequence[tuple[Stretch, list[StoredBeat]]]
+    instance: Instance,
+    repository: Repository,
+    found: Sequence[tuple[Stretch, list[StoredBeat]]],
+    *,
+    keep: bool,
 ) -> None:
+    """`keep` what instants were known of a stretch that begins where it began."""
     rows = LogStretch.objects.select_for_update().filter(instance=instance, repository=repository)
     known = {_key(row): row for row in rows}
     LogStretch.objects.filter(pk__in=[row.pk for row in known.values()]).delete()
     for stretch, beats in found:
         heartbeats_store(instance=instance, beats=[(beat, stretch.timeline) for beat in beats])
-        row = _row(instance, stretch, beats, known)
+        row = _row(instance, stretch, beats, known if keep else {})
         row.repository = repository
         save_clean(row)
     _name_gaps(instance, [stretch for stretch, _ in found])
@@ -170,20 +184,29 @@ def _row(
     known: dict[tuple[str, int, str], LogStretch],
 ) -> LogStretch:
     old = known.get((stretch.lineage, stretch.timeline, lsn.text(stretch.start)))
-    start_at = beats[0].at if beats else old.start_at if old else None
-    end_at = beats[-1].at if beats else old.end_at if old else None
+    instants = [beat.at for beat in beats]
+    instants += [at for at in (old.start_at, old.end_at) if at is not None] if old else []
     return LogStretch(
         instance=instance, repository=instance.repository, lineage=stretch.lineage,
         system_identifier=stretch.system_identifier, timeline=stretch.timeline,
         start_position=lsn.text(stretch.start), end_position=lsn.text(stretch.end),
-        start_at=start_at, end_at=end_at, objects_count=len(stretch.objects), bytes=stretch.bytes,
+        start_at=min(instants, default=None), end_at=max(instants, default=None),
+        objects_count=len(stretch.objects), bytes=stretch.bytes,
     )  # fmt: skip
 
 
 def _beats(reader: LogReader, stretch: Stretch) -> list[StoredBeat]:
     """Those that lie inside, oldest first."""
     found = {beat for item in stretch.objects for beat in reader.header(item).heartbeats}
-    return sorted(beat for beat in found if stretch.start <= lsn.parse(beat.position) <= stretch.end)
+    return _inside(stretch, [(beat, stretch.timeline) for beat in found])
+
+
+def _inside(stretch: Stretch, beats: Sequence[tuple[StoredBeat, int]]) -> list[StoredBeat]:
+    return sorted(
+        beat
+        for beat, timeline in beats
+        if timeline == stretch.timeline and stretch.start <= lsn.parse(beat.position) <= stretch.end
+    )
 
 
 def heartbeats_store(*, instance: Instance, beats: Sequence[tuple[StoredBeat, int]]) -> None:

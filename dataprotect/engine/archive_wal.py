@@ -18,10 +18,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dataprotect.core import clock
 from dataprotect.core.errors import ForeseenError
+from dataprotect.engine.databases.postgresql import lsn
+from dataprotect.engine.databases.postgresql.commit_record import newest_commit
 from dataprotect.storage.keys.local import LocalKeyring
-from dataprotect.storage.logs import LogWriter
-from dataprotect.storage.logs.layout import is_segment
+from dataprotect.storage.logs import Heartbeat, LogWriter, Shipped
+from dataprotect.storage.logs.layout import is_segment, segment_start
 from dataprotect.storage.repository import Repository
 
 FOLDER = "archiving"
@@ -73,30 +76,36 @@ def archive(home: Path, name: str, path: Path) -> str:
             "Let archive_command run as a user who may read the server's pg_wal.",
         ) from error
     writer = _writer(to)
-    done = _ship(writer, to, path.name, data)
-    _mark(home, name)
-    return done
+    shipped = _ship(writer, to, path.name, data)
+    _mark(home, name, shipped)
+    return "stored" if shipped is not None and shipped.stored else "was stored already"
 
 
-def _ship(writer: LogWriter, to: Destination, name: str, data: bytes) -> str:
+def _ship(writer: LogWriter, to: Destination, name: str, data: bytes) -> Shipped | None:
+    """None when nothing of it counts."""
     if found := _HISTORY.fullmatch(name):
-        stored = writer.ship_history(int(found[1], 16), data).stored
-    elif is_segment(name):
+        return writer.ship_history(int(found[1], 16), data)
+    if is_segment(name):
         _check(to, name, data)
-        stored = writer.ship_segment(name, lambda at, length: data[at : at + length]).stored
-    elif _PARTIAL.fullmatch(name):
+        beats = _beats(name, data)
+        return writer.ship_segment(name, lambda at, length: data[at : at + length], beats)
+    if _PARTIAL.fullmatch(name):
         _check(to, name, data)
-        stored = _ship_partial(writer, name.removesuffix(".partial"), data)
-    else:
-        raise ForeseenError(
-            "archive.unknown_file",
-            f"The file {name} is no WAL segment, timeline history or backup label.",
-            "Use archive_command = '… %p --instance NAME' with the server's own %p.",
-        )
-    return "stored" if stored else "was stored already"
+        return _ship_partial(writer, name.removesuffix(".partial"), data)
+    raise ForeseenError(
+        "archive.unknown_file",
+        f"The file {name} is no WAL segment, timeline history or backup label.",
+        "Use archive_command = '… %p --instance NAME' with the server's own %p.",
+    )
 
 
-def _ship_partial(writer: LogWriter, segment: str, data: bytes) -> int:
+def _beats(segment: str, data: bytes) -> list[Heartbeat]:
+    """Nobody beats where log is pushed: its newest commit ties an instant to a position just as well."""
+    found = newest_commit(data, segment_start(segment, len(data)))
+    return [Heartbeat(found[0], lsn.text(found[1]))] if found else []
+
+
+def _ship_partial(writer: LogWriter, segment: str, data: bytes) -> Shipped | None:
     """The last segment of a timeline that was left: only what lies before the place where it was left counts,
     which the history of the next timeline says. The server archives that first.
     """
@@ -109,8 +118,8 @@ def _ship_partial(writer: LogWriter, segment: str, data: bytes) -> int:
             retry=True,
         )
     if end == 0:
-        return 0
-    return writer.ship_slice(segment, 0, end, lambda at, length: data[at : at + length]).stored
+        return None
+    return writer.ship_slice(segment, 0, end, lambda at, length: data[at : at + length])
 
 
 def _check(to: Destination, name: str, data: bytes) -> None:
@@ -145,9 +154,12 @@ def _writer(to: Destination) -> LogWriter:
     )  # fmt: skip
 
 
-def _mark(home: Path, name: str) -> None:
-    """For the collector: there is something to take into the catalog."""
-    (home / FOLDER / f"{name}.shipped").touch()
+def _mark(home: Path, name: str, shipped: Shipped | None) -> None:
+    """For the collector: there is something to take into the catalog, and a line for each known instant."""
+    with (home / FOLDER / f"{name}.shipped").open("a") as mark:
+        if shipped is not None:
+            lines = ([shipped.timeline, clock.iso(at), place] for at, place in shipped.heartbeats)
+            mark.write("".join(json.dumps(line) + "\n" for line in lines))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

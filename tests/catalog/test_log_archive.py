@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import psycopg
 import pytest
 
 from dataprotect.storage.logs import LogReader, stretches
 from tests.catalog.collecting import count, identifier, open_stored, pgbench, rows
 from tests.catalog.installation import ROOT
+
+_NEXT_SECOND = (
+    "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC' + '1 s', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+)
 
 
 def archive(installation, path) -> subprocess.CompletedProcess[str]:
@@ -100,3 +108,48 @@ def test_a_timeline_that_was_left_waits_for_its_history(installation, prepared, 
     assert archive(installation, partial).returncode == 0
     [found] = stretches(LogReader(open_stored(installation), identifier(installation)).objects())
     assert (found.start, found.end) == (0x1000000, 0x1000100)
+
+
+def archive_what_is_complete(installation, server) -> list[Path]:
+    """What the server's archiver would hand over by now, in order."""
+    with server.connect() as connection:
+        current = connection.execute("SELECT pg_walfile_name(pg_current_wal_lsn())").fetchone()[0]
+    complete = sorted(
+        each for each in (server.data / "pg_wal").iterdir() if len(each.name) == 24 and each.name < current
+    )
+    for each in complete:
+        assert archive(installation, each).returncode == 0
+    return complete
+
+
+def newest_commit(server, segment: Path) -> datetime:
+    """As the server's own program reads it."""
+    told = server.run(server.bin / "pg_waldump", "--rmgr=Transaction", segment).stdout
+    found = re.findall(r"desc: COMMIT ([0-9-]+ [0-9:.]+) UTC", told)
+    return datetime.fromisoformat(f"{found[-1]}+00:00")
+
+
+def test_an_instant_in_log_that_was_pushed_is_restored(installation, prepared):
+    """Nobody beats there: the commits themselves tie instants to positions."""
+    installation.answer("backup", "orders")
+    with prepared.connect() as connection:
+        connection.execute("CREATE TABLE told AS SELECT 'before' AS word")
+        connection.execute("SELECT pg_switch_wal()")
+        between = connection.execute(_NEXT_SECOND).fetchone()[0]
+        connection.execute("SELECT pg_sleep(2.5)")  # a window ends a second before its last known instant
+        connection.execute("INSERT INTO told VALUES ('after')")
+        connection.execute("SELECT pg_switch_wal()")
+        connection.execute("CREATE TABLE later (n int)")
+    *_, last = archive_what_is_complete(installation, prepared)
+    installation.answer("archive_wal", str(last), "--instance", "orders")
+    [stretch] = rows(installation, "SELECT * FROM catalog_logstretch")
+    known = datetime.fromisoformat(stretch["end_at"]).replace(tzinfo=UTC)
+    assert timedelta(0) <= newest_commit(prepared, last) - known < timedelta(milliseconds=1)
+    [check] = rows(installation, "SELECT * FROM catalog_backuplogcheck")
+    assert check["continuous"], check["found"]
+    made = installation.answer("clone", "--instance", "orders", "--target-time", between)
+    try:
+        with psycopg.connect(made["dsn"]) as clone:
+            assert clone.execute("SELECT string_agg(word, ' ') FROM told").fetchone() == ("before",)
+    finally:
+        installation.answer("drop_clone", made["clone_id"])
