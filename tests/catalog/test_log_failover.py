@@ -96,14 +96,20 @@ def slots_without_a_collector(installation, old: PostgresServer, new: PostgresSe
             connection.execute("DROP TABLE filler")
 
     def looked_at() -> bool:
-        installation.answer("probe", "orders")
+        found = installation.answer("probe", "orders")
+        assert "max_slot_wal_keep_size" in found["warnings"][-1]
         return (state_of(installation)["slot_retained_bytes"] or 0) > 2 * (16 << 20)
 
     until(looked_at)
     assert json.loads(state_of(installation)["slots_left"]) == [left], "it was not there to be asked"
     old.start()
     assert asked(old, "SELECT count(*) FROM pg_replication_slots WHERE NOT active") == 1
-    installation.answer("probe", "orders")
+    with new.connect() as connection:
+        connection.execute("ALTER SYSTEM SET max_slot_wal_keep_size = '1GB'")
+        connection.execute("SELECT pg_reload_conf()")
+    until(lambda: asked(new, "SELECT current_setting('max_slot_wal_keep_size')") == "1GB")
+    found = installation.answer("probe", "orders")
+    assert not [words for words in found["warnings"] if "max_slot_wal_keep_size" in words]
     assert asked(old, "SELECT count(*) FROM pg_replication_slots") == 0
     assert asked(new, "SELECT count(*) FROM pg_replication_slots") == 1
     assert json.loads(state_of(installation)["slots_left"]) == []

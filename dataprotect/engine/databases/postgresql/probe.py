@@ -9,7 +9,7 @@ import psycopg
 
 from dataprotect.core import validation
 from dataprotect.core.errors import ForeseenError, InvalidInput
-from dataprotect.engine.databases.postgresql import local_access, server
+from dataprotect.engine.databases.postgresql import local_access, server, slots
 from dataprotect.engine.databases.postgresql.connection import Connection, connect, foreseen, replicate
 from dataprotect.engine.databases.postgresql.page_checksum import PAGE_SIZE
 from dataprotect.engine.model import Address, DatabaseInfo, Probe, Source
@@ -56,7 +56,7 @@ def probe(source: Source) -> Probe:
             size_bytes=server.total_size(connection),
             databases=databases(address),
             clock_skew_seconds=skew,
-            warnings=tuple(_warnings(address, facts, rights, access, skew)),
+            warnings=(*_warnings(address, facts, rights, access, skew), *_slot_warnings(connection)),
         )
 
 
@@ -141,6 +141,14 @@ def _warnings(
     if abs(skew) > _CLOCK_LIMIT:
         found.append(f"The server's clock is {skew:+.1f} s off the worker's; times in reports may mislead.")
     return found
+
+
+def _slot_warnings(connection: Connection) -> list[str]:
+    return [
+        f"The server keeps log for the slot {name} without a limit: while no collector runs, its disk fills. "
+        "Set max_slot_wal_keep_size to less than that disk has room for."
+        for name in slots.without_limit(connection)
+    ]
 
 
 def _replication_problem(address: Address) -> list[str]:

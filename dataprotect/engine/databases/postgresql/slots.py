@@ -60,6 +60,12 @@ def look(connection: Connection, name: str) -> Slot | None:
     return next((slot for slot in ours(connection) if slot.name == name), None)
 
 
+def without_limit(connection: Connection) -> list[str]:
+    """Our slots' names, when the server would keep log for them until its disk is full."""
+    row = connection.execute("SELECT current_setting('max_slot_wal_keep_size') = '-1'").fetchone()
+    return [slot.name for slot in ours(connection)] if row and row[0] else []
+
+
 def ensure(connection: Connection, name: str) -> tuple[Slot, str]:
     """The slot, made when it is missing and made again when the server had given it up.
 
