@@ -80,11 +80,11 @@ def _read_back(instance: Instance, end: LogEnd) -> str:
     names.
     """
     reader = LogReader(repository_open(instance.repository), instance.identifier)
-    lineage = reader.streams()[-1].lineage
+    newest = {stream.lineage for stream in reader.streams()[-1:]}
     behind = [
         item
         for item in reader.objects()
-        if (item.stream.lineage, item.timeline) == (lineage, end.timeline) and item.end >= end.position
+        if item.stream.lineage in newest and item.timeline == end.timeline and item.end >= end.position
     ]
     try:
         beats = [beat.at for item in behind for beat in reader.header(item).heartbeats]
@@ -94,7 +94,7 @@ def _read_back(instance: Instance, end: LogEnd) -> str:
         return ""
     segment = layout.segment_name(end.timeline, end.position - 1, end.segment_size)
     with tempfile.TemporaryDirectory(dir=home.spool(), prefix="proof-") as folder:
-        stored = reader.fetch(segment, Path(folder) / segment, lineage=lineage)
+        stored = reader.fetch(segment, Path(folder) / segment, lineage=behind[0].stream.lineage)
     begin = layout.segment_start(segment, end.segment_size)
     return segment if begin + stored >= end.position else ""
 
