@@ -19,6 +19,7 @@ class Verification(models.Model):
         null=True, blank=True, help_text="Restore test: first byte fetched to a server compared"
     )
     bytes_read = models.PositiveBigIntegerField(default=0)
+    bytes_replayed = models.PositiveBigIntegerField(default=0, help_text="Restore test: bytes of log")
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(db_index=True)
     worker = models.CharField(max_length=255, blank=True, help_text="Host on which it was measured")

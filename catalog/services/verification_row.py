@@ -25,6 +25,7 @@ def verification_save(
         seconds=outcome.seconds,
         rto_seconds=outcome.rto_seconds,
         bytes_read=outcome.bytes_read,
+        bytes_replayed=outcome.bytes_replayed,
         started_at=outcome.started_at,
         finished_at=outcome.finished_at,
         worker=socket.gethostname(),

@@ -157,6 +157,8 @@ class Verification:
     timings: Mapping[str, float] = field(default_factory=dict)
     """Seconds per part: fetch, recovery, compare, cleanup."""
     bytes_read: int = 0
+    bytes_replayed: int = 0
+    """Restore level only: log between the backup's start and where the clone ended; `recovery` took it in."""
 
 
 @dataclass(frozen=True, slots=True)

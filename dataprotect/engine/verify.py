@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,7 @@ from dataprotect.engine import clones as clones_engine
 from dataprotect.engine import command
 from dataprotect.engine.clones import CloneRequest
 from dataprotect.engine.databases.postgresql import binaries as programs
+from dataprotect.engine.databases.postgresql import lsn
 from dataprotect.engine.databases.postgresql.comparison import CloneAccess, compare
 from dataprotect.engine.databases.postgresql.comparison_instant import checks_of_instant
 from dataprotect.engine.databases.postgresql.fingerprint_model import Fingerprint
@@ -132,7 +134,13 @@ def _restored(
         **clone.timings, "compare": finished - compare_began, "cleanup": time.monotonic() - cleanup_began,
     }  # fmt: skip
     rto = sum(timings[part] for part in ("fetch", "recovery", "compare"))
-    return _verification("restore", checks, began, started_at, reader.seal.totals.bytes, timings, rto)
+    done = _verification("restore", checks, began, started_at, reader.seal.totals.bytes, timings, rto)
+    return replace(done, bytes_replayed=_replayed(reader, clone))
+
+
+def _replayed(reader: BackupReader, clone: Clone) -> int:
+    start = lsn.parse(str(reader.seal.facts["start_position"]))
+    return max(0, lsn.parse(clone.reached_position) - start)
 
 
 def _is_a_finding(error: ForeseenError) -> bool:

@@ -178,7 +178,7 @@ def test_a_random_instant_is_tried_and_lost_log_is_an_alert(installation, protec
     assert good["result"]["target"] in checks["recovery target"]["expected"]
     assert good["alerts"] == []
     [row] = rows(installation, "SELECT * FROM catalog_verification WHERE level = 'restore'")
-    assert row["passed"] and row["rto_seconds"] > 0
+    assert row["passed"] and row["rto_seconds"] > 0 and row["bytes_replayed"] > 0
     assert count(installation, "ops_auditevent", "verb = 'pitr_test.finished'") == 1
 
     for piece in (installation.repository / identifier(installation) / "logs").rglob("*"):
