@@ -53,8 +53,8 @@ class ChannelForm(HouseForm):
     url = forms.CharField(
         max_length=4000, label="Address", strip=True,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="An Apprise address: slack://…, mailtos://…, pagerduty://…, jsons://host/path. "
-        "Stored encrypted, never shown again.",
+        help_text="An Apprise address: slack://…, mailtos://…, workflows://… (Teams), pagerduty://…, "
+        "jsons://host/path. Stored encrypted, never shown again.",
     )  # fmt: skip
     minimum_severity = forms.ChoiceField(
         choices=Severity.choices, initial=Severity.WARNING, label="From severity"

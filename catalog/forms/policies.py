@@ -96,10 +96,12 @@ class PolicyForm(HouseForm):
         return [self[name] for name, _ in KEEPS]
 
     def values(self) -> dict[str, Any]:
-        """What the services take, without the reason. Sizes in bytes per second."""
+        """What the services take, without the reason. A limit that was not touched stays to the byte."""
         typed = {name: value for name, value in self.cleaned_data.items() if name != "reason"}
         limit = typed.pop("bandwidth_mib")
-        return typed | {"bandwidth_limit": int(limit * _MIB) if limit else None}
+        if "bandwidth_mib" in self.changed_data:
+            typed["bandwidth_limit"] = int(limit * _MIB) if limit else None
+        return typed
 
 
 def initial_of_policy(policy: Policy) -> dict[str, Any]:

@@ -19,13 +19,17 @@ from catalog.states import ChangeState, ExpiryState
 from dataprotect.core import clock
 from dataprotect.engine.retention import Decision
 from dataprotect.ops import queue
+from dataprotect.ops.alert_states import Severity
 from dataprotect.ops.context import JobContext
 from dataprotect.ops.models import Job
+from dataprotect.ops.services import alert_raise, alert_resolve
 from dataprotect.ops.services.audit import audit_record
 from dataprotect.storage.documents import canonical
 
 TASK = "catalog.tasks.run_retention_audit"
+RULE = "retention_exceptions"
 FORMAT = 1
+_TOLD = 5
 _BATCH = 200
 _LATE = timedelta(days=2)
 _MONTH = timedelta(days=31)
@@ -55,6 +59,7 @@ def retention_audit_run(*, context: JobContext) -> dict[str, Any]:
         save_clean(row)
         data = {"sha256": digest, "exceptions": row.exceptions, "totals": report["totals"]}
         audit_record(actor=context.actor, verb="retention.audited", subject=row, data=data)
+        _tell(row)
     return {"audit": row.pk, "sha256": digest, "exceptions": row.exceptions, "totals": report["totals"]}
 
 
@@ -80,6 +85,23 @@ def _report(context: JobContext, since: datetime, now: datetime) -> dict[str, An
         "exceptions": exceptions,
         "totals": _totals(included, excluded, since),
     }
+
+
+def _tell(row: RetentionAudit) -> None:
+    """An alert for what was found, until an audit finds nothing."""
+    if not row.exceptions:
+        alert_resolve(RULE, reason="A later audit found no exception.")
+        return
+    codes = {each["code"] for each in row.report["exceptions"]}
+    words = "1 exception" if row.exceptions == 1 else f"{row.exceptions} exceptions"
+    alert_raise(
+        rule=RULE,
+        severity=Severity.CRITICAL if "deleted_under_hold" in codes else Severity.WARNING,
+        title=f"The retention audit found {words}.",
+        detail=" ".join(each["sentence"] for each in row.report["exceptions"][:_TOLD]),
+        dedupe_key=RULE,
+        link=f"/retention/audits/{row.pk}/",
+    )
 
 
 def _all_facts(context: JobContext) -> Iterable[RetentionFacts]:

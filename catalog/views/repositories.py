@@ -32,5 +32,6 @@ def repository(request: Request, name: str) -> HttpResponse:
         "repository": found,
         "instances": instances_visible(user=request.user).filter(repository=found).order_by("name")[:50],
         "may_check": may(user=request.user, permission="catalog.check_repository"),
+        "may_change": may(user=request.user, permission="catalog.change_repository"),
     }
     return render(request, "catalog/repository.html", context)

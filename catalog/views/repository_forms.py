@@ -8,10 +8,12 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from catalog.forms import RepositoryForm, RotateForm, show_refusal
-from catalog.models import Backup
+from catalog.forms.repositories import LimitsForm, limits_of
+from catalog.models import Backup, Repository
 from catalog.selectors import key_list, may, repository_get, repository_list
 from catalog.services.repository_add import repository_add
 from catalog.services.repository_check import repository_check_start
+from catalog.services.repository_update import repository_update
 from dataprotect.core.errors import ForeseenError, InvalidInput
 from dataprotect.ops.views.page import Request, action, form_page, raise_as_response
 
@@ -37,6 +39,29 @@ def _added(request: Request, form: RepositoryForm) -> bool:
     except ForeseenError as error:
         raise_as_response(error)
         form.add_error("url", f"{error.message} {error.action}")
+        return False
+    return True
+
+
+@form_page
+def edit(request: Request, name: str) -> HttpResponse:
+    found = repository_get(user=request.user, name=name)
+    if not may(user=request.user, permission="catalog.change_repository"):
+        raise PermissionDenied
+    form = LimitsForm(request.POST or None, initial=limits_of(found))
+    if request.method == "POST" and form.is_valid() and _changed(request, found, form):
+        messages.success(request, "The limits hold for what starts from now on.")
+        return redirect("repository", name=name)
+    context = {"form": form, "repository": found}
+    return render(request, "catalog/repository_limits.html", context, status=400 if form.errors else 200)
+
+
+def _changed(request: Request, repository: Repository, form: LimitsForm) -> bool:
+    """False when it was refused; the form then says why."""
+    try:
+        repository_update(actor=request.user, repository=repository, **form.values())
+    except InvalidInput as error:
+        show_refusal(form, error)
         return False
     return True
 

@@ -12,6 +12,7 @@ from catalog.models import Instance
 from catalog.selectors import backup_get, instances_visible, may
 from catalog.selectors.holds import expiry_list
 from catalog.selectors.retention import retention_simulation, simulate
+from catalog.selectors.retention_audits import retention_audit_get, retention_audits
 from catalog.services.change_request import backup_delete_request
 from catalog.services.expiry_place import backup_spare
 from dataprotect.core.errors import ForeseenError
@@ -19,6 +20,7 @@ from dataprotect.ops.views.page import Request, action, form_page, page, raise_a
 
 PER_PAGE = 25
 _LEAVING = 50
+_AUDITS = 12
 
 
 @page
@@ -35,6 +37,7 @@ def retention(request: Request) -> HttpResponse:
         "simulations": simulate(_with_policy(list(shown.object_list)), at=at),
         "leaving": list(expiry_list(user=request.user, active=True)[:_LEAVING]),
         "day": request.GET.get("at", ""),
+        "audits": list(retention_audits(user=request.user)[:_AUDITS]),
     }
     return render(request, "catalog/retention.html", context)
 
@@ -45,6 +48,12 @@ def retention_of(request: Request, name: str) -> HttpResponse:
     found = retention_simulation(user=request.user, name=name, at=form.instant())
     context = {"form": form, "found": found, "instance": found.instance}
     return render(request, "catalog/retention_of.html", context)
+
+
+@page
+def retention_audit(request: Request, key: int) -> HttpResponse:
+    audit = retention_audit_get(user=request.user, pk=key)
+    return render(request, "catalog/retention_audit.html", {"audit": audit, "report": audit.report})
 
 
 @action

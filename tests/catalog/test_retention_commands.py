@@ -20,7 +20,7 @@ from catalog.services import hold_place, retention_audit_start
 from dataprotect.core import clock
 from dataprotect.engine.retention import RetentionRules
 from dataprotect.ops import queue
-from dataprotect.ops.models import AuditEvent
+from dataprotect.ops.models import Alert, AuditEvent
 from dataprotect.storage.documents import canonical
 from tests.catalog.retained import DAY, OPERATOR, Retained, person, refused, state
 
@@ -151,6 +151,13 @@ def test_the_audit_names_its_population_and_every_exception(retained: Retained) 
     assert row.sha256 == hashlib.sha256(canonical(report)).hexdigest()
     event = AuditEvent.objects.get(verb="retention.audited")
     assert event.data["sha256"] == row.sha256 and event.data["exceptions"] == 3
+    alert = Alert.objects.get(rule="retention_exceptions")
+    assert (alert.severity, alert.title) == ("warning", "The retention audit found 3 exceptions.")
+    assert alert.link == f"/retention/audits/{row.pk}/" and "no backup to keep" in alert.detail
+    again = answer("audit_retention")
+    assert again["exceptions"] == report["exceptions"] and again["audit"] != row.pk
+    assert Alert.objects.filter(rule="retention_exceptions").count() == 1
+    assert "empty: There is no backup to keep or to expire." in told("audit_retention")
 
 
 def test_the_audit_counts_what_went_since_the_one_before(retained: Retained, settings: object) -> None:
@@ -172,3 +179,4 @@ def test_the_audit_finds_what_went_under_a_hold(retained: Retained, settings: ob
         owner="o", placed_at=clock.now() - DAY, placed_by="p",
     )  # fmt: skip
     assert "deleted_under_hold" in {item["code"] for item in audit().report["exceptions"]}
+    assert Alert.objects.get(rule="retention_exceptions").severity == "critical"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from catalog.models import Backup, ChangeRequest, Instance, LegalHold, LogGap, Verification
+from catalog.models import Backup, ChangeRequest, Instance, LegalHold, LogGap, RetentionAudit, Verification
 from dataprotect.ops.models import Alert, AlertChannel, AuditEvent, Job
 from restores.models import SmokeTest
 from tests.dashboard.seed_restores import DONE, DRAFT, GLASS, RUNNING, WAITING
@@ -143,9 +143,11 @@ def gap_form() -> dict[str, str]:
 def of_keeping() -> dict[str, str]:
     hold = LegalHold.objects.filter(instance__name="orders").first()
     change = ChangeRequest.objects.filter(instance__name="orders").first()
-    assert hold and change
+    audit = RetentionAudit.objects.first()
+    assert hold and change and audit
     return {
         "retention_of": reverse("retention_of", args=["orders"]),
+        "retention_audit": reverse("retention_audit", args=[audit.pk]),
         "hold": reverse("hold", args=[hold.pk]),
         "change": reverse("change", args=[change.pk]),
     }
@@ -194,6 +196,7 @@ def forms() -> dict[str, str]:
     of_orders = {name: reverse(name, args=["orders"]) for name in ("instance_edit", "instance_access")}
     backup = Backup.objects.filter(instance__name="orders").first()
     assert backup
+    of_orders["repository_edit"] = reverse("repository_edit", args=["cellar"])
     of_orders["backup_delete"] = reverse("backup_delete", args=[backup.backup_id])
     return {name: reverse(name) for name in FORMS} | of_orders | gap_form() | restore_forms()
 

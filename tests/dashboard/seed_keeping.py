@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 
-from catalog.models import Backup, ChangeRequest, Expiry, Instance, LegalHold
+from catalog.models import Backup, ChangeRequest, Expiry, Instance, LegalHold, RetentionAudit
 from catalog.services.change_request import deletion_payload, hold_payload, payload_hash
 from catalog.states import BackupState
+from dataprotect.core import clock
+from dataprotect.storage.documents import canonical
 from tests.dashboard.seed import person
 
 
@@ -57,6 +60,32 @@ def change(kind: str, now: datetime, by: User, **about: object) -> ChangeRequest
     return made
 
 
+def audited(now: datetime) -> RetentionAudit:
+    """One that found something and left something out."""
+    looked_at = {
+        "instance": "orders", "backups": 40, "good": 39, "restore_tested": 4, "kept": 39,
+        "going": ["orders_full_1"], "holds": 1, "next_end": None,
+    }  # fmt: skip
+    report = {
+        "format": 1, "at": clock.iso(now), "period_from": clock.iso(now - timedelta(days=31)),
+        "population": {
+            "included": [looked_at], "excluded": [{"instance": "identity", "reason": "It has no backup."}],
+        },
+        "exceptions": [
+            {"instance": "identity", "code": "no_evidence", "sentence": "There is no backup to keep."}
+        ],
+        "totals": {
+            "instances": 2, "backups": 40, "kept": 39, "deleted": 3, "bytes_deleted": 7 << 30, "spared": 1,
+            "holds": 1, "changes_executed": 2,
+        },
+    }  # fmt: skip
+    made: RetentionAudit = RetentionAudit.objects.create(
+        at=now, by="system:schedule", period_from=now - timedelta(days=31), report=report, exceptions=1,
+        sha256=hashlib.sha256(canonical(report)).hexdigest(),
+    )  # fmt: skip
+    return made
+
+
 def keeping(made: dict[str, Instance], now: datetime) -> None:
     asker = person("vp-engineering", "VP Engineering")
     orders = made["orders"]
@@ -65,4 +94,5 @@ def keeping(made: dict[str, Instance], now: datetime) -> None:
     hold(made["billing"], now, matter="2025-A-3", lifted_at=now, lifted_by="dba-lead, vp-engineering")
     expiry(old[0], now)
     change("delete_backup", now, asker, instance=orders, backup=old[2])
+    audited(now)
     change("lift_hold", now, asker, instance=orders, hold=standing)

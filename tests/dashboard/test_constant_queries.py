@@ -44,6 +44,7 @@ def grow(start: int, end: int) -> None:
         audit_record(actor="dba", verb="instance.added", subject=one)
         if number == 0:
             seed_restores.restores({"orders": one}, now)
+            seed_keeping.audited(now)
         else:
             waits(one, number, now)
         instance_refresh(one)
@@ -68,8 +69,10 @@ def signed(row: RestoreRequest, role: str, now: datetime) -> None:
     )  # fmt: skip
 
 
-def counted(client: Client) -> dict[str, int]:
+def counted(client: Client, sees_all: bool) -> dict[str, int]:
     pages = addresses.lists() | addresses.details() | addresses.audit_detail()
+    if not sees_all:
+        del pages["retention_audit"]  # it names every instance
     counts = {}
     for name, address in pages.items():
         client.get(address)
@@ -90,12 +93,12 @@ def test_pages_ask_as_often_for_many_instances_as_for_few(role: str):
         see_all(user)
     client = Client()
     client.force_login(user)
-    few = counted(client)
+    few = counted(client, role != "DBA")
     assert waiting_for(user)
     grow(FEW, MANY)
     if role == "DBA":
         see_all(user)
-    many = counted(client)
+    many = counted(client, role != "DBA")
     assert many == few
     assert max(many.values()) <= 30, many
     assert len(waiting_for(user)) > FEW

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from django.contrib.auth.models import User
 
-from catalog.models import ChangeRequest, Instance, LegalHold, LogGap, Policy
+from catalog.models import ChangeRequest, Instance, LegalHold, LogGap, Policy, Repository, RetentionAudit
 from catalog.pictures.timeline import timeline_picture
 from catalog.selectors.recovery import RecoveryTimeline, recovery_timeline
 from dataprotect.core import clock
@@ -120,6 +120,18 @@ def test_a_hold_is_placed_and_kept_from_being_lifted_by_one(client_of: ClientOf)
     assert answer.headers["location"].startswith("/changes/") and made.get().lifted_at is None
 
 
+def test_an_audit_names_its_exceptions_to_whoever_sees_every_instance(client_of: ClientOf):
+    auditor = client_of("auditor")
+    audit = RetentionAudit.objects.get()
+    address = f"/retention/audits/{audit.pk}/"
+    assert f'href="{address}"' in body(auditor.get("/retention/"))
+    page = body(auditor.get(address))
+    assert "1 exception." in page and "There is no backup to keep." in page and audit.sha256 in page
+    assert "Left out: identity" in page
+    assert client_of("DBA").get(address).status_code == 404
+    assert address not in body(client_of("DBA").get("/retention/"))
+
+
 def test_a_gap_is_acknowledged_by_whoever_may_change_the_instance(client_of: ClientOf):
     gap = LogGap.objects.get(instance__name="orders")
     assert client_of("operator").post(f"/gaps/{gap.pk}/", {"note": "Seen."}).status_code == 403
@@ -162,8 +174,32 @@ def test_overdue_is_a_state_of_its_own_on_every_page_that_says_what_comes(client
     )
     lead = client_of("auditor")
     assert 'breached" href="/instances/identity/policy/">overdue</a>' in body(lead.get("/?q=identity"))
-    assert 'state-bad">overdue</span>' in body(lead.get("/instances/identity/"))
+    page = body(lead.get("/instances/identity/"))
+    assert 'state-bad">overdue</span>' in page
+    assert 'href="/policies/critical/">critical</a>' in page and "No policy yet" not in page
     assert "Differential is overdue since" in body(lead.get("/instances/identity/policy/"))
+
+
+def test_limits_and_price_of_a_repository_are_set_where_it_is_shown(client_of: ClientOf):
+    operator, address = client_of("operator"), "/repositories/cellar/edit/"
+    typed = {
+        "max_concurrent": "3",
+        "bandwidth_mib": "8",
+        "price_per_gb_month": "0.023",
+        "price_currency": "eur",
+    }
+    assert operator.post(address, typed | {"max_concurrent": "0"}).status_code == 400
+    assert operator.post(address, typed | {"price_currency": "€€€"}).status_code == 400
+    assert operator.post(address, typed).status_code == 302
+    row = Repository.objects.get(name="cellar")
+    assert (row.max_concurrent, row.bandwidth_limit, row.price_currency) == (3, 8 << 20, "EUR")
+    page = body(operator.get("/repositories/cellar/"))
+    assert "3, at most 8.00 MiB/s in all" in page and "0.02300 EUR a GB and month" in page
+    Repository.objects.update(bandwidth_limit=8_100_001)
+    shown = operator.get(address).context["form"].initial
+    operator.post(address, shown | {"max_concurrent": "4"})
+    row.refresh_from_db()
+    assert (row.max_concurrent, row.bandwidth_limit) == (4, 8_100_001), "not rounded by being shown"
 
 
 def test_a_policy_is_given_and_the_pages_say_what_comes_next(client_of: ClientOf):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -61,6 +63,10 @@ def test_what_was_measured_is_named(
     assert figures["restore_rate"].value == pytest.approx(GIB / 10)
     assert figures["backup_rate"].value == pytest.approx(47 * GIB / 300)
     assert {name for name, figure in figures.items() if figure.guess} == {"replay_rate"}
+    first.verifications.update(bytes_replayed=GIB, timings={"fetch": 400.0, "recovery": 20.0})
+    found = advice(user=viewer, name="orders")
+    assert found.figures["replay_rate"].value == pytest.approx(GIB / 20)
+    assert not found.guess and "measured by the restore test" in found.restore.detail
     assert found.costs[3].per_month > found.costs[0].per_month > 0  # type: ignore[operator]
 
 
@@ -83,6 +89,13 @@ def test_limits_and_prices_are_set_by_who_runs_storage(
     ):  # fmt: skip
         with pytest.raises(InvalidInput):
             repository_update(actor=operator, repository=repository, **{field: value})
+    out = StringIO()
+    call_command(
+        "change_repository", "local", "--bandwidth-limit", "none", "--max-concurrent", "5", stdout=out
+    )
+    assert out.getvalue() == "The repository local takes 5 at once, as fast as it goes.\n"
+    repository.refresh_from_db()
+    assert (repository.bandwidth_limit, str(repository.price_per_gb_month)) == (None, "0.02300")
     with pytest.raises(ForeseenError) as refused:
         repository_update(actor=person("ann", "auditor"), repository=repository, max_concurrent=1)
     assert refused.value.code == "access.denied"
