@@ -89,6 +89,22 @@ def test_what_is_no_address_is_refused_without_repeating_it(address: str) -> Non
     assert not AlertChannel.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "mailtos://ops:planted-pass@example.org", "jsons://alerts.example.org/hook",
+        "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#ops",
+        "workflows://prod.example.org:443/643e69f83c8944438d68119179a10a64/ek6Rsmtfm_vW2vX1HwA2DC",
+        "pagerduty://plantedintegrationkey00000000000@plantedapikey000000/source/component",
+    ],
+)  # fmt: skip
+def test_the_places_that_the_documents_name_are_taken(address: str) -> None:
+    """Mail, web hook, Slack, Teams, PagerDuty: what Apprise leaves out in a new version is noticed."""
+    channel = channel_add(actor="system:test", name="on-call", url=Secret(address))
+    assert channel.service == address.partition(":")[0]
+    assert "planted" not in repr(AuditEvent.objects.get().data)
+
+
 def test_a_changed_name_keeps_the_address(receiver: Receiver, add_channel: AddChannel) -> None:
     channel = add_channel()
     channel_update(
