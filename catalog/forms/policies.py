@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 
@@ -116,15 +117,25 @@ class BlackoutForm(HouseForm):
     days = forms.MultipleChoiceField(
         choices=DAYS, required=False, label="On these days", widget=forms.CheckboxSelectMultiple
     )
-    start_time = forms.TimeField(label="From", widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
-    end_time = forms.TimeField(label="Until", widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
+    start_time = forms.TimeField(
+        required=False, label="From", widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+    )
+    end_time = forms.TimeField(
+        required=False, label="Until", widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+    )
+    starts_at = forms.DateTimeField(
+        required=False, label="Begins", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
+    ends_at = forms.DateTimeField(
+        required=False, label="Ends", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
 
-    def values(self) -> dict[str, Any]:
-        typed = self.cleaned_data
-        return {
-            "reason": typed["reason"], "weekdays": ",".join(typed["days"]),
-            "start_time": typed["start_time"], "end_time": typed["end_time"],
-        }  # fmt: skip
+    def values(self, zone: str) -> dict[str, Any]:
+        """All times are typed in `zone`, that of the policy. The service refuses both pairs, and neither."""
+        typed = dict(self.cleaned_data)
+        once = {name: typed.pop(name) for name in ("starts_at", "ends_at")}
+        there = {name: at and at.replace(tzinfo=ZoneInfo(zone)) for name, at in once.items()}
+        return {"weekdays": ",".join(typed.pop("days")), **typed, **there}
 
 
 class AssignForm(HouseForm):

@@ -166,7 +166,7 @@ def blackout(request: Request, name: str) -> HttpResponse:
     found, form = policy_get(user=request.user, name=name), BlackoutForm(request.POST)
     if form.is_valid():
         try:
-            blackout_add(actor=request.user, policy=found, **form.values())
+            blackout_add(actor=request.user, policy=found, **form.values(found.timezone))
         except InvalidInput as error:
             show_refusal(form, error)
         else:

@@ -8,7 +8,16 @@ from itertools import pairwise
 import pytest
 from django.contrib.auth.models import User
 
-from catalog.models import ChangeRequest, Instance, LegalHold, LogGap, Policy, Repository, RetentionAudit
+from catalog.models import (
+    Blackout,
+    ChangeRequest,
+    Instance,
+    LegalHold,
+    LogGap,
+    Policy,
+    Repository,
+    RetentionAudit,
+)
 from catalog.pictures.timeline import timeline_picture
 from catalog.selectors.recovery import RecoveryTimeline, recovery_timeline
 from dataprotect.core import clock
@@ -178,6 +187,23 @@ def test_overdue_is_a_state_of_its_own_on_every_page_that_says_what_comes(client
     assert 'state-bad">overdue</span>' in page
     assert 'href="/policies/critical/">critical</a>' in page and "No policy yet" not in page
     assert "Differential is overdue since" in body(lead.get("/instances/identity/policy/"))
+
+
+def test_blackouts_are_added_every_week_or_once_in_the_zone_of_the_policy(client_of: ClientOf):
+    lead, address = client_of("DBA Lead"), "/policies/critical/blackout/"
+    Policy.objects.filter(name="critical").update(timezone="Europe/Berlin")
+    weekly = {"reason": "Batch", "start_time": "22:00", "end_time": "04:00", "days": ["1", "5"]}
+    once = {"reason": "Closing", "starts_at": "2027-12-24T18:00", "ends_at": "2028-01-02T06:00"}
+    assert lead.post(address, weekly).status_code == 302
+    assert lead.post(address, once).status_code == 302
+    made = {row.reason: row for row in Blackout.objects.filter(policy__name="critical")}
+    assert (made["Batch"].weekdays, made["Batch"].starts_at) == ("1,5", None)
+    assert clock.iso(made["Closing"].starts_at).startswith("2027-12-24T17:00:00")
+    page = body(lead.get("/policies/critical/"))
+    assert "Closing" in page and "2027-12-24 18:00 CET" in page and "22:00 to 04:00" in page
+    refused = lead.post(address, weekly | once)
+    assert refused.status_code == 400 and "not both" in body(refused)
+    assert lead.post(address, {"reason": "Nothing"}).status_code == 400
 
 
 def test_limits_and_price_of_a_repository_are_set_where_it_is_shown(client_of: ClientOf):
