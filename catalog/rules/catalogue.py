@@ -39,6 +39,7 @@ RULES: dict[str, Rule] = {
     "clock_skew": Rule("An instance's clock is wrong"),
     "size_anomaly": Rule("A backup's size is out of line", watched=False),
     "bad_pages": Rule("A backup read damaged pages", watched=False),
+    "retention_audit_late": Rule("The retention audit is overdue"),
     "retention_exceptions": Rule("The retention audit found exceptions", watched=False),
     "log_gap": Rule("Log is missing"),
     "log_damaged": Rule("Stored log is damaged", watched=False),

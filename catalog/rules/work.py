@@ -13,6 +13,7 @@ from dataprotect.ops.alert_states import Severity
 
 STUCK_AFTER = timedelta(minutes=10)
 SWEEP_WITHIN = timedelta(minutes=5)
+AUDIT_WITHIN = timedelta(hours=6)
 HEALTH = "/health/"
 
 
@@ -24,6 +25,16 @@ def work_findings(facts: WorkFacts, now: datetime) -> Iterator[Finding]:
     yield from workers_missing(facts, now)
     if (stuck := queue_stuck(facts, now)) is not None:
         yield stuck
+
+
+def audit_late(due_at: datetime, note: str, now: datetime) -> Finding | None:
+    """Once a month: nobody would miss it."""
+    if now - due_at <= AUDIT_WITHIN:
+        return None
+    return Finding(
+        "retention_audit_late", Severity.WARNING, "The retention audit is overdue.",
+        f"It was due {clock.iso(due_at)}. {note}".strip(), "", "/retention/",
+    )  # fmt: skip
 
 
 def stop_active(reason: str) -> Finding:

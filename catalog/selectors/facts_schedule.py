@@ -27,6 +27,12 @@ def streaming_instances() -> QuerySet[Instance, int]:
     return Instance.objects.filter(policy__stream_logs=True).order_by().values_list("pk", flat=True)
 
 
+def unmet_audit(now: datetime) -> tuple[datetime, str] | None:
+    """When the newest retention audit was due and what is known of it, unless it succeeded."""
+    newest = ScheduledRun.objects.filter(kind=RunKind.AUDIT, due_at__lte=now).order_by("-due_at").first()
+    return None if newest is None or newest.state in _DONE else (newest.due_at, newest.note)
+
+
 def unmet_runs(now: datetime) -> Iterator[DueFacts]:
     """The newest run of each kind and instance, unless it or a later one succeeded. One query."""
     later = ScheduledRun.objects.filter(

@@ -52,6 +52,8 @@ def _logs(now: datetime) -> Iterator[Finding]:
 
 
 def _schedule(now: datetime) -> Iterator[Finding]:
+    if (audit := facts_schedule.unmet_audit(now)) and (late := work.audit_late(*audit, now)):
+        yield late
     for due in facts_schedule.unmet_runs(now):
         yield from schedule.due_findings(due, now)
 

@@ -85,6 +85,7 @@ WORDS = {
     "backup_missed": ("Missed", "See the alert"),
     "backup_overdue": ("Overdue", "See the alert"),
     "clock_skew": ("Clock", "See the alert"),
+    "retention_audit_late": ("Overdue", "See retention"),
     "retention_exceptions": ("Retention", "See the audit"),
     "size_anomaly": ("Size", "See the alert"),
     "bad_pages": ("Bad pages", "See the alert"),
