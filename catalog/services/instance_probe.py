@@ -69,17 +69,17 @@ def instances_probe_start(now: datetime) -> int:
 
 
 def instance_probe_run(*, context: JobContext, instance_id: int) -> dict[str, Any]:
-    """Probe and record; a server that cannot be reached fails the job and is noted in the row."""
+    """Probe and record; a server that is another one or cannot be reached fails the job and is noted."""
     instance = Instance.objects.get(pk=instance_id)
     context.phase("connect")
     try:
         found = probe_source(source_of(instance), instance.engine)
+        with transaction.atomic():
+            context.hold()
+            probe_record(actor=context.actor, instance=instance, found=found)
     except ForeseenError as error:
         _record_problem(context, instance, error)
         raise
-    with transaction.atomic():
-        context.hold()
-        probe_record(actor=context.actor, instance=instance, found=found)
     slots_watch(instance=instance, reporter=context)
     return as_plain(found)
 

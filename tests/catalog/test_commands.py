@@ -175,6 +175,8 @@ def test_another_cluster_at_the_address_and_a_reader_that_cannot_read_are_refuse
     installation.answer("backup", "orders")
     installation.answer("change_instance", "orders", "--port", str(postgres17.port))
     assert installation.run("probe", "orders", "--json").error == "instance.another_server"
+    noted = "Instance.objects.get().probe_problem"
+    assert "is not the one registered as orders" in installation.rows(noted), "the alert says it"
     assert installation.run("backup", "orders", "--json").error == "repository.foreign_cluster"
     assert installation.rows("Backup.objects.count()") == 1
 
