@@ -13,9 +13,8 @@ from django.db import transaction
 from catalog.services.access import Actor, came_by_token, require
 from dataprotect.core import clock, steps
 from dataprotect.core.errors import Cancelled, ForeseenError, InvalidInput
-from dataprotect.core.progress import Reporter
 from dataprotect.engine import full_system, replace, table_rescue
-from dataprotect.engine.model import Check, as_plain
+from dataprotect.engine.model import as_plain
 from dataprotect.engine.replace_model import Origin
 from dataprotect.ops import queue
 from dataprotect.ops.context import JobContext
@@ -26,13 +25,12 @@ from restores.models import RestoreRequest, RollbackPoint
 from restores.services.engine_requests import (
     replace_request,
     rescue_target,
-    swap_options,
     target_of_server,
-    undo_request,
 )
 from restores.services.request_state import request_move
 from restores.services.restore_account import restore_settings
 from restores.services.restore_alert import restore_alert
+from restores.services.rollback_put_back import put_back
 from restores.services.run_holder import Holder
 from restores.services.system_request import origin_of, system_request
 from restores.states import (
@@ -123,7 +121,7 @@ def point_use(
     steps.reached("rollback.begun")
     began = time.monotonic()
     try:
-        checks = _put_back(_Uncancelled(context) if automatic else context, request, point)
+        checks = put_back(_Uncancelled(context) if automatic else context, request, point)
     except Exception as error:
         point_move(context, point, RollbackState.FAILED)
         why = error.message if isinstance(error, ForeseenError) else type(error).__name__
@@ -139,32 +137,6 @@ def point_use(
     )  # fmt: skip
     context.note(f"{point.database or 'The server'} is as it was before; it took {seconds:.1f} s.")
     return seconds
-
-
-def _put_back(reporter: Reporter, request: RestoreRequest, point: RollbackPoint) -> list[Check]:
-    if point.kind == RollbackKind.TABLE_UNDO:
-        result = table_rescue.undo(undo_request(request), reporter)
-        state = table_rescue.standing(rescue_target(request), request.restore_id).state
-        return _require_back([*result.checks, Check("undo recorded", state == "undone", "undone", state)])
-    if point.kind == RollbackKind.KEPT_DIRECTORY:
-        return _put_back_system(request, point)
-    wanted, origin = replace_request(request, point.database), Origin(**point.facts["origin"])
-    if replace.standing(wanted, origin).place == "swapped":
-        replace.swap_back(wanted, origin, swap_options(request), reporter)
-    where = replace.standing(wanted, origin)
-    back = where.place in ("rolled back", "untouched", "staged", "loading")
-    checks = _require_back([Check("old database in use", back, "rolled back", where.because)])
-    # Told, not demanded: a database that was restored because it is broken is broken again.
-    return [*checks, *replace.health(wanted).checks]
-
-
-def _put_back_system(request: RestoreRequest, point: RollbackPoint) -> list[Check]:
-    """Nothing interrupts it: halfway through no server runs. Its checks are told, not demanded, too."""
-    wanted, origin = system_request(request), origin_of(point.facts["origin"])
-    found = full_system.swap_back(wanted, origin).checks
-    where = full_system.standing(wanted, origin)
-    back = Check("old data directory in use", where.place == "taken back", "taken back", where.because)
-    return [*_require_back([back]), *found]
 
 
 class _Uncancelled:
@@ -188,17 +160,6 @@ def rollback_failed(request: RestoreRequest, detail: str) -> None:
         title=f"Rolling the restore {request.restore_id} back did not succeed.",
         detail=detail,
     )  # fmt: skip
-
-
-def _require_back(checks: list[Check]) -> list[Check]:
-    bad = [check for check in checks if check.passed is False]
-    if bad:
-        words = "; ".join(f"{each.name}: {each.found}" for each in bad)
-        raise ForeseenError(
-            "rollback.not_valid", f"After rolling back it is not as it was before. {words}",
-            "Look at the server before anything else is done; nothing more is changed by itself.",
-        )  # fmt: skip
-    return checks
 
 
 def keep_until(request: RestoreRequest) -> datetime:
