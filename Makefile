@@ -30,7 +30,7 @@ lint: test-setup ## Style, types, import arrows, migrations, deployment check
 
 test: test-setup ## Everything, on real servers it starts itself (PYTEST_ARGS="-k name" for less)
 	@status=0; .ci/lint.sh || status=1; \
-	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS) || status=1; exit $$status
+	$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS) || status=1; exit $$status
 
 bench: setup ## Speed and memory beside pgbackrest and pg_basebackup (SCALE=100, RUNS=5)
 	@.ci/setup.sh bench
