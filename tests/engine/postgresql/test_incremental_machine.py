@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,36 +52,165 @@ _types = st.sampled_from(["incremental", "incremental", "differential", "full"])
 _readers = st.sampled_from(["local", "streamed"])
 
 
+class NoServer:
+    """Stands in once there was enough: the same rules are drawn as before, which hypothesis insists on."""
+
+    def __getattr__(self, name: str) -> Callable[..., bool]:
+        return lambda *_: False
+
+    def close(self) -> None: ...
+
+
+class Changes(RuleBasedStateMachine):
+    """All that may happen between two backups."""
+
+    busy: BusyServer | NoServer | None = None
+    set_back_since = False
+    changes = 0
+    history: list[str]
+
+    def _note(self, *words: object) -> None:
+        self.changes += 1
+        self.history.append(" ".join(map(str, words)))
+
+    @few
+    @rule(transactions=st.integers(1, 60))
+    def load(self, transactions: int) -> None:
+        self._note("load", transactions)
+        self.busy.pgbench("-n", "-t", str(transactions), "-c", "2")
+
+    @few
+    @rule(start=st.integers(1, 12000), count=st.integers(0, 2000))
+    def update(self, start: int, count: int) -> None:
+        self._note("update", start, count)
+        self.busy.update(start, count)
+
+    @few
+    @rule()
+    def shrink_and_grow(self) -> None:
+        self._note("shrink_and_grow")
+        self.busy.shrink_and_grow()
+
+    @few
+    @rule()
+    def read_everything(self) -> None:
+        self._note("read_everything")
+        self.busy.read_everything()
+
+    @few
+    @rule()
+    def truncate(self) -> None:
+        self._note("truncate")
+        self.busy.truncate()
+
+    @few
+    @rule()
+    def recreate(self) -> None:
+        self._note("recreate")
+        self.busy.recreate()
+
+    @few
+    @rule(how=_rewrites)
+    def rewrite(self, how: str) -> None:
+        self._note("rewrite", how)
+        self.busy.rewrite(how)
+
+    @few
+    @rule(strategy=_strategies)
+    def create_database(self, strategy: str) -> None:
+        self._note("create_database", strategy)
+        self.busy.create_database(strategy)
+
+    @few
+    @rule(strategy=_strategies)
+    def copy_database(self, strategy: str) -> None:
+        self._note("copy_database", strategy)
+        self.busy.copy_database(strategy)
+
+    @few
+    @rule()
+    def drop_database(self) -> None:
+        self._note("drop_database")
+        self.busy.drop_database()
+
+    @few
+    @rule()
+    def move_database(self) -> None:
+        self._note("move_database")
+        self.busy.move_database()
+
+    @few
+    @rule(back=st.booleans())
+    def move_table(self, back: bool) -> None:
+        self._note("move_table", back)
+        self.busy.move_table(back)
+
+    @few
+    @rule()
+    def crash(self) -> None:
+        self._note("crash")
+        self.busy.crash()
+
+    @few
+    @rule()
+    def toggle_checksums(self) -> None:
+        self._note("toggle_checksums")
+        self.busy.toggle_checksums()
+
+    @few
+    @rule()
+    def promote(self) -> None:
+        self._note("promote")
+        self.busy.promote()
+
+    @few
+    @rule()
+    def fail_over(self) -> None:
+        self._note("fail_over")
+        self.busy.fail_over()
+
+    @few
+    @rule()
+    def save(self) -> None:
+        self._note("save")
+        self.busy.save()
+
+    @few
+    @rule()
+    def set_back(self) -> None:
+        self._note("set_back")
+        self.set_back_since |= self.busy.set_back()
+
+
 def machine(workdir: Path, binaries: Path, compared: list[str]) -> type[RuleBasedStateMachine]:
     """Machines that add a line to `compared` for every backup that was proved."""
 
-    class Machine(RuleBasedStateMachine):
+    class Machine(Changes):
         def __init__(self) -> None:
             super().__init__()
             self.folder = workdir / f"machine{next(_numbers)}"
             self.bench = Bench(self.folder / "bench")
             self.bench.folder.chmod(0o711)
-            self.busy: BusyServer | None = None
             self.taken: list[BackupResult] = []
-            self.set_back_since = False
-            self.changes = 0
-            self.history: list[str] = []
+            self.history = []
 
         @initialize(worth=st.booleans(), checksums=st.booleans(), reader=_readers)
         def begin(self, worth: bool, checksums: bool, reader: str) -> None:
-            if not worth or enough(compared):
+            if not worth:
                 return
-            self.busy = BusyServer(binaries, self.folder / "busy", checksums=checksums)
-            self.back_up("full", reader)
+            self.busy = NoServer()
+            if not enough(compared):
+                self.busy = BusyServer(binaries, self.folder / "busy", checksums=checksums)
+                self.back_up("full", reader)
 
         @precondition(lambda self: self.busy is None)
         @rule()
         def do_nothing(self) -> None:
-            """Hypothesis tries the simplest first, and goes on when there was enough."""
+            """Hypothesis tries the simplest first."""
 
         def teardown(self) -> None:
             try:
-                if self.taken and self.busy is not None:
+                if self.taken and isinstance(self.busy, BusyServer):
                     clone = self.bench.bring_up(self.taken[-1], self.busy.server)
                     if self.bench.repository.seal(INSTANCE, self.taken[-1].backup_id).facts["checksums"]:
                         check_pages(clone)
@@ -93,7 +223,9 @@ def machine(workdir: Path, binaries: Path, compared: list[str]) -> type[RuleBase
         @precondition(lambda self: self.busy is not None)
         @rule(type=_types, reader=_readers)
         def back_up(self, type: str, reader: str) -> None:
-            assert self.busy is not None
+            self.changes = 0
+            if not isinstance(self.busy, BusyServer):
+                return
             newest = self.taken[-1].backup_id if self.taken else ""
             full = next((taken.backup_id for taken in reversed(self.taken) if taken.type == "full"), "")
             base = {"incremental": newest, "differential": full}.get(type, "")
@@ -106,7 +238,6 @@ def machine(workdir: Path, binaries: Path, compared: list[str]) -> type[RuleBase
             assert result.type == type or self.set_back_since, result.type_reason
             self.set_back_since = False
             assert result.bad_pages == ()
-            self.changes = 0
             sink = TreeSink(self.folder / "restored")
             self.bench.repository.read(INSTANCE, result.backup_id).copy_to(sink)
             assert read.differences(sink.place) == []
@@ -115,125 +246,13 @@ def machine(workdir: Path, binaries: Path, compared: list[str]) -> type[RuleBase
             compared.append(f"{result.type} {reader}, number {len(self.taken)} {'; '.join(self.history)}")
             self.history = []
 
-        def _note(self, *words: object) -> None:
-            self.changes += 1
-            self.history.append(" ".join(map(str, words)))
-
         def _prove(self, result: BackupResult) -> None:
-            assert self.busy is not None
+            assert isinstance(self.busy, BusyServer)
             proved = verify(
                 "restore", self.bench.repository, INSTANCE, result.backup_id,
                 clones=self.bench.folder / "clones", binaries={self.busy.server.major: self.busy.server.bin},
             )  # fmt: skip
             assert proved.passed, [check for check in proved.checks if check.passed is False]
-
-        @few
-        @rule(transactions=st.integers(1, 60))
-        def load(self, transactions: int) -> None:
-            self._note("load", transactions)
-            self.busy.pgbench("-n", "-t", str(transactions), "-c", "2")
-
-        @few
-        @rule(start=st.integers(1, 12000), count=st.integers(0, 2000))
-        def update(self, start: int, count: int) -> None:
-            self._note("update", start, count)
-            self.busy.update(start, count)
-
-        @few
-        @rule()
-        def shrink_and_grow(self) -> None:
-            self._note("shrink_and_grow")
-            self.busy.shrink_and_grow()
-
-        @few
-        @rule()
-        def read_everything(self) -> None:
-            self._note("read_everything")
-            self.busy.read_everything()
-
-        @few
-        @rule()
-        def truncate(self) -> None:
-            self._note("truncate")
-            self.busy.truncate()
-
-        @few
-        @rule()
-        def recreate(self) -> None:
-            self._note("recreate")
-            self.busy.recreate()
-
-        @few
-        @rule(how=_rewrites)
-        def rewrite(self, how: str) -> None:
-            self._note("rewrite", how)
-            self.busy.rewrite(how)
-
-        @few
-        @rule(strategy=_strategies)
-        def create_database(self, strategy: str) -> None:
-            self._note("create_database", strategy)
-            self.busy.create_database(strategy)
-
-        @few
-        @rule(strategy=_strategies)
-        def copy_database(self, strategy: str) -> None:
-            self._note("copy_database", strategy)
-            self.busy.copy_database(strategy)
-
-        @few
-        @rule()
-        def drop_database(self) -> None:
-            self._note("drop_database")
-            self.busy.drop_database()
-
-        @few
-        @rule()
-        def move_database(self) -> None:
-            self._note("move_database")
-            self.busy.move_database()
-
-        @few
-        @rule(back=st.booleans())
-        def move_table(self, back: bool) -> None:
-            self._note("move_table", back)
-            self.busy.move_table(back)
-
-        @few
-        @rule()
-        def crash(self) -> None:
-            self._note("crash")
-            self.busy.crash()
-
-        @few
-        @rule()
-        def toggle_checksums(self) -> None:
-            self._note("toggle_checksums")
-            self.busy.toggle_checksums()
-
-        @few
-        @rule()
-        def promote(self) -> None:
-            self._note("promote")
-            self.busy.promote()
-
-        @few
-        @rule()
-        def fail_over(self) -> None:
-            self._note("fail_over")
-            self.busy.fail_over()
-
-        @few
-        @rule()
-        def save(self) -> None:
-            self._note("save")
-            self.busy.save()
-
-        @few
-        @rule()
-        def set_back(self) -> None:
-            self._note("set_back")
-            self.set_back_since |= self.busy.set_back()
 
     return Machine
 
