@@ -85,11 +85,11 @@ def test_one_begun_before_that_lies_inside_the_growing_log_will_do(
 @pytest.mark.parametrize(
     ("timeline", "start", "lineage"),
     [(1, "0/300000", FIRST), (2, "0/450000", FIRST), (2, "0/300000", f"{clock.compact(NOW)}-c")],
+    ids=["of the timeline that was left", "from before a gap", "before the server was put back"],
 )
 def test_one_that_does_not_lead_into_the_growing_log_will_not(
     instance: Instance, make_backup: Callable[..., Backup], timeline: int, start: str, lineage: str
 ) -> None:
-    """Of the timeline that was left; from before a gap; of the log before the server was put back."""
     full(make_backup, instance, timeline=timeline)
     stretch(instance, FIRST, 2, "0/100000", "0/200000")
     stretch(instance, lineage, 2, start, "0/500000")
