@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from catalog.tables.house import HouseTable, faint
 from dataprotect.ops.templatetags import show
 from restores.models import RestoreRequest, RestoreRun
+from restores.selectors.approvals import unsigned
 from restores.selectors.history import split_of
 from restores.states import RollbackState
 
@@ -71,9 +72,12 @@ class HistoryTable(HouseTable):
 
     def render_request(self, record: RestoreRun) -> SafeString:
         row = record.request
+        exception = unsigned(row)
+        said = format_html('<span class="sub wrap-anywhere">{}</span>', exception) if exception else ""
         return format_html(
-            '<a class="row-link mono" href="{}">{}</a><span class="sub wrap-anywhere">{} from {}</span>',
+            '<a class="row-link mono" href="{}">{}</a><span class="sub wrap-anywhere">{} from {}</span>{}',
             reverse("restore", args=[row.restore_id]), row.restore_id, row.get_scope_display(), row.instance,
+            said,
         )  # fmt: skip
 
     def render_ended_at(self, record: RestoreRun) -> SafeString:

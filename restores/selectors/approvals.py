@@ -19,7 +19,7 @@ from catalog.roles import DBA, DBA_LEAD, SENIOR_DBA
 from catalog.selectors.roles import counting_roles, grants_held
 from catalog.selectors.visible import Viewer, instances_allowing, instances_visible, may
 from dataprotect.core.errors import ForeseenError
-from restores.models import Approval, ApprovalPolicy, RestoreRequest
+from restores.models import Approval, ApprovalPolicy, BreakGlassUse, RestoreRequest
 from restores.states import Decision, PolicyState, RestoreState, Scope
 
 STANDS_IN: dict[str, tuple[str, ...]] = {DBA: (SENIOR_DBA, DBA_LEAD), SENIOR_DBA: (DBA_LEAD,)}
@@ -177,6 +177,16 @@ def inbox(*, user: User, at: datetime) -> list[RestoreRequest]:
         return _open_role(user, row, signed, functools.partial(can, row.affected.pk))
 
     return [row for row in waiting if role_of(row)]
+
+
+def unsigned(request: RestoreRequest) -> str:
+    """For every account of a restore that was started without its signatures: who broke the glass, and why;
+    empty when it was signed.
+    """
+    use: BreakGlassUse | None = getattr(request, "break_glass", None)
+    if use is None or use.plan_hash != request.plan_hash:
+        return ""
+    return f"Without its signatures: {use.user.get_username()} broke the glass ({use.reason})"
 
 
 def own_decisions(*, user: User, since: datetime) -> QuerySet[Approval]:

@@ -14,7 +14,7 @@ def run_list(*, user: Viewer) -> QuerySet[RestoreRun]:
     """Those that ended, newest first, as far as the asker may see the instance restored from."""
     rows = (
         RestoreRun.objects.filter(ended_at__isnull=False)
-        .select_related("request__instance__tier", "request__target_instance")
+        .select_related("request__instance__tier", "request__target_instance", "request__break_glass__user")
         .prefetch_related("rollback_points")
         .order_by("-ended_at", "-pk")
     )

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from dataprotect.core import clock
 from restores.models import RestoreStep
+from restores.selectors.approvals import unsigned
 from restores.services.restore_alert import restore_alert
 from restores.services.run_record import step_done
 from restores.services.run_work import Work
@@ -88,7 +89,8 @@ def _message(work: Work, rto: float, rpo: float | None) -> str:
     if rpo is not None:
         targets = f"{_words(tier.rpo_seconds)} and {_words(tier.rto_seconds)}"
         said += f" RPO {_words(rpo)} and RTO {_words(rto)} against {targets}."
-    return said
+    exception = unsigned(request)
+    return f"{said} {exception}." if exception else said
 
 
 def _words(seconds: float) -> str:

@@ -14,6 +14,7 @@ from dataprotect.ops.services.profile import profile_choose
 from restores.models import (
     Approval,
     ApprovalPolicy,
+    BreakGlassUse,
     RestoreRequest,
     RestoreRun,
     RestoreSettings,
@@ -132,6 +133,11 @@ def test_the_history_says_what_the_recovery_time_was_made_of(client_of: ClientOf
         and "transfer 2 min 10 s" in page
         and page.count('<rect class="w') == len(parts)
     )
+    assert "broke the glass" not in page, "that one was signed"
+    glass = BreakGlassUse.objects.get()
+    BreakGlassUse.objects.filter(pk=glass.pk).update(request=run.request, plan_hash=run.request.plan_hash)
+    page = body(client_of("auditor").get("/restores/history/"))
+    assert "Without its signatures: breaker broke the glass (The shop is down.)" in page
     assert "No run matches" in body(client_of("auditor").get("/restores/history/?state=failed"))
     assert "No restore has ended yet" in body(client_of("DBA").get("/restores/history/"))
 

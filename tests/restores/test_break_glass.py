@@ -12,6 +12,7 @@ from catalog.models import Instance
 from dataprotect.core import clock
 from dataprotect.ops.models import Alert
 from restores.models import BreakGlassUse, RestoreRequest
+from restores.selectors.approvals import unsigned
 from restores.services.break_glass import glass_break, glass_review, reviews_remind
 from restores.services.request_start import restore_start
 from tests.people import with_role
@@ -39,6 +40,8 @@ def test_the_glass_is_for_its_group_and_loud(orders: Instance, dba: Dba, person:
     refused("access.denied", lambda: glass_review(actor=ben, use=use, note="Fine.", fresh_at=clock.now()))
     with_role(anna, roles.DBA_LEAD)
     refused("break_glass.own", lambda: glass_review(actor=anna, use=use, note="x", fresh_at=clock.now()))
+    told = "Without its signatures: ben broke the glass (The shop is down.)"
+    assert unsigned(RestoreRequest.objects.get(pk=row.pk)) == told
     lead = person("lead", roles.DBA_LEAD)
     glass_review(actor=lead, use=use, note="It was right.", fresh_at=clock.now())
     use.refresh_from_db()
