@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from dataprotect.engine import model
 from dataprotect.engine.timeline_model import (
     BackupPoint,
     Beat,
@@ -18,11 +17,9 @@ from dataprotect.engine.timeline_model import (
     Target,
 )
 
-as_plain = model.as_plain
-
 
 def of_plain(plain: Mapping[str, Any]) -> Choice:
-    """What `as_plain` made. Raises KeyError, TypeError, ValueError for anything else."""
+    """What `model.as_plain` made of it. Raises KeyError, TypeError, ValueError for anything else."""
     return Choice(
         **{
             **plain,

@@ -191,15 +191,13 @@ class Copier:
         block = frame.targets[0].block
         if len(frame.targets) > 1 or block.scattered:
             return False
-        ((at, length, _),) = frame.targets[0].parts
-        self._deliveries.later(_proved(block, plain[at : at + length], source), buffer)
+        self._deliveries.later(_whole(frame.targets[0], plain, source), buffer)
         return True
 
     def _deliver(self, target: _Target, plain: memoryview, source: str) -> None:
         block = target.block
         if not block.scattered:
-            ((at, length, _),) = target.parts
-            self._deliveries.now(_proved(block, plain[at : at + length], source))
+            self._deliveries.now(_whole(target, plain, source))
             return
         with self._lock:
             if block.buffer is None:
@@ -240,6 +238,12 @@ class Copier:
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
+
+
+def _whole(target: _Target, plain: memoryview, source: str) -> Ready:
+    """A block that lies in one frame."""
+    ((at, length, _),) = target.parts
+    return _proved(target.block, plain[at : at + length], source)
 
 
 def _proved(block: _Wanted, data: memoryview, source: str) -> Ready:

@@ -109,7 +109,7 @@ class BlockWorker:
     def _page_task(self, task: PageTask) -> None:
         data = self._read(task.read, sum([piece.length for piece in task.pieces]))
         compared = self._compare(task, data)
-        known = [each.changed for each in compared if each.old is not None]
+        known = any(each.old is not None for each in compared)
         if task.examine(data, np.concatenate([each.changed for each in compared]) if known else None):
             compared = self._compare(task, data)
         for each in compared:

@@ -8,6 +8,7 @@ import pytest
 
 from dataprotect.core.errors import ForeseenError
 from dataprotect.engine import choice_record
+from dataprotect.engine.model import as_plain
 from dataprotect.engine.timeline import RecoveryWindows, recovery_windows
 from dataprotect.engine.timeline_model import LATEST, Facts, Target
 from tests.engine.timeline.scenes import backup, beats, facts, lsn_at, stretch, when, where
@@ -47,7 +48,7 @@ def test_what_is_named_can_be_chosen(two: RecoveryWindows) -> None:
 def test_a_choice_is_read_back_as_it_was_written(two: RecoveryWindows) -> None:
     for target in (when(30), where(100), Target("name", name="release"), LATEST):
         choice = two.choose_base(target)
-        assert choice_record.of_plain(json.loads(json.dumps(choice_record.as_plain(choice)))) == choice
+        assert choice_record.of_plain(json.loads(json.dumps(as_plain(choice)))) == choice
 
 
 def test_before_everything_only_the_first_instant_is_named_rounded_up(two: RecoveryWindows) -> None:
