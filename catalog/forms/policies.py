@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 
+from catalog.forms.bandwidth import mib_of, with_limit
 from catalog.models import Policy, Tier
 from dataprotect.ops.forms import HouseForm, time_zones
 
-_MIB = 1 << 20
 CRONS = (
     ("full_cron", "Full", "Everything."),
     ("differential_cron", "Differential", "What changed since the last full."),
@@ -97,19 +97,15 @@ class PolicyForm(HouseForm):
         return [self[name] for name, _ in KEEPS]
 
     def values(self) -> dict[str, Any]:
-        """What the services take, without the reason. A limit that was not touched stays to the byte."""
+        """What the services take, without the reason."""
         typed = {name: value for name, value in self.cleaned_data.items() if name != "reason"}
-        limit = typed.pop("bandwidth_mib")
-        if "bandwidth_mib" in self.changed_data:
-            typed["bandwidth_limit"] = int(limit * _MIB) if limit else None
-        return typed
+        return with_limit(self, typed)
 
 
 def initial_of_policy(policy: Policy) -> dict[str, Any]:
     names = [name for name, _, _ in CRONS] + [name for name, _ in KEEPS] + list(PolicyForm.base_fields)
     found = {name: getattr(policy, name) for name in names if hasattr(policy, name)}
-    limit = policy.bandwidth_limit
-    return found | {"bandwidth_mib": round(limit / _MIB, 2) if limit else None}
+    return found | {"bandwidth_mib": mib_of(policy.bandwidth_limit)}
 
 
 class BlackoutForm(HouseForm):

@@ -6,10 +6,9 @@ from typing import Any
 
 from django import forms
 
+from catalog.forms.bandwidth import mib_of, with_limit
 from catalog.models import Repository
 from dataprotect.ops.forms import HouseForm
-
-_MIB = 1 << 20
 
 
 class LimitsForm(HouseForm):
@@ -28,20 +27,16 @@ class LimitsForm(HouseForm):
     price_currency = forms.CharField(label="Currency", min_length=3, max_length=3, help_text="Such as EUR.")
 
     def values(self) -> dict[str, Any]:
-        """What the service takes. A limit that was not touched stays to the byte."""
-        typed = dict(self.cleaned_data)
-        limit = typed.pop("bandwidth_mib")
-        if "bandwidth_mib" in self.changed_data:
-            typed["bandwidth_limit"] = int(limit * _MIB) if limit else None
+        """What the service takes."""
+        typed = with_limit(self, self.cleaned_data)
         return typed | {"price_currency": typed["price_currency"].upper()}
 
 
 def limits_of(repository: Repository) -> dict[str, Any]:
     """What the form begins with."""
-    limit = repository.bandwidth_limit
     return {
         "max_concurrent": repository.max_concurrent,
-        "bandwidth_mib": round(limit / _MIB, 2) if limit else None,
+        "bandwidth_mib": mib_of(repository.bandwidth_limit),
         "price_per_gb_month": repository.price_per_gb_month,
         "price_currency": repository.price_currency,
     }

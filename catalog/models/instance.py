@@ -18,6 +18,12 @@ def new_identifier(name: str) -> str:
     return f"{re.sub(r'[^a-zA-Z0-9_-]', '_', name)[:80]}-{secrets.token_hex(4)}"
 
 
+def instance_key(subject: str) -> int:
+    """The key in `Instance.subject`; 0, which no instance has, of anything else."""
+    kind, _, number = subject.partition(":")
+    return int(number) if kind == "instance" and number.isdigit() else 0
+
+
 class Instance(models.Model):
     identifier = models.CharField(
         max_length=128, unique=True, editable=False, help_text="Its folder in repositories; never changes"

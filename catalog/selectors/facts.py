@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
 
 from catalog.models import Backup, Instance, LogCollector, LogGap, LogStretch, Verification
+from catalog.models.instance import instance_key
 from catalog.rules.facts import (
     BackupFacts,
     CollectorFacts,
@@ -61,7 +62,7 @@ def failed_backups(now: datetime) -> dict[int, FailedBackup]:
         task=BACKUP_TASK, state__in=("failed", "errored"), created_at__gte=now - FAILURES_SINCE
     ).order_by("created_at")
     rows = failed.values_list("subject", "created_at", "error_message", "pk")
-    return {_instance_of(subject): FailedBackup(at, message, key) for subject, at, message, key in rows}
+    return {instance_key(subject): FailedBackup(at, message, key) for subject, at, message, key in rows}
 
 
 def failed_instants() -> dict[int, FailedInstant]:
@@ -73,15 +74,9 @@ def failed_instants() -> dict[int, FailedInstant]:
     failed = tests.filter(Q(state__in=("failed", "errored")) | Q(result__passed=False))
     rows = failed.filter(~Exists(passed)).order_by("created_at")
     return {
-        _instance_of(subject): FailedInstant(at, message or "What was tested did not pass", key)
+        instance_key(subject): FailedInstant(at, message or "What was tested did not pass", key)
         for subject, at, message, key in rows.values_list("subject", "created_at", "error_message", "pk")
     }
-
-
-def _instance_of(subject: str) -> int:
-    """The key in `instance:7`; 0, which no instance has, of anything else."""
-    kind, _, number = subject.partition(":")
-    return int(number) if kind == "instance" and number.isdigit() else 0
 
 
 def logged_until(instances: QuerySet[Instance]) -> Mapping[int, datetime]:

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
-from guardian.shortcuts import get_objects_for_user
 
 from catalog.models import Instance
 from catalog.roles import BREAK_GLASS
@@ -15,6 +14,7 @@ from catalog.selectors.roles import counting_roles
 from catalog.selectors.visible import (
     Viewer,
     can_exist,
+    instances_allowing,
     instances_visible,
     may,
     not_found,
@@ -63,7 +63,7 @@ def instances_restorable(*, user: User) -> QuerySet[Instance]:
     """Those the asker may restore from and onto. Raises ForeseenError `access.denied` when there are none."""
     if may(user=user, permission="catalog.restore_instance"):
         return instances_visible(user=user)
-    found: QuerySet[Instance] = get_objects_for_user(user, "catalog.restore_instance", Instance.objects.all())
+    found = instances_allowing(user=user, permission="catalog.restore_instance")
     if not found.exists():
         raise ForeseenError(
             "access.denied", "You may not restore any instance.", "Ask a DBA Lead for the right to do it."

@@ -17,7 +17,7 @@ from dataprotect.ops import home
 from restores.models import RestoreRequest
 from restores.services.engine_requests import replace_request
 from restores.services.system_request import system_preflight
-from restores.services.wanted import chosen_backup
+from restores.services.wanted import chosen_backup, wanted_by
 from restores.states import Scope
 
 _SPARE = 1.1
@@ -58,13 +58,7 @@ def _repository(request: RestoreRequest) -> Iterator[Check]:
     """What is brought back, as far as the catalog and the repository's seals and manifests tell."""
     name = "backup and log that lead there"
     try:
-        backup, choice = chosen_backup(
-            {
-                "backup_id": request.backup.backup_id if request.backup is not None else None,
-                "instance_id": request.instance_id,
-                "recovery_target": request.recovery_target,
-            }
-        )
+        backup, choice = chosen_backup(wanted_by(request))
     except ForeseenError as error:
         yield Check(name, False, "unbroken up to the target", f"{error.message} {error.action}")
         return

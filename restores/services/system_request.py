@@ -22,7 +22,7 @@ from restores.models import RestoreRequest, RestoreRun, RestoreStep
 from restores.services.engine_requests import target_of_server
 from restores.services.hook_rules import hooks_require
 from restores.services.restore_account import restore_address, restore_settings
-from restores.services.wanted import chosen_backup
+from restores.services.wanted import chosen_backup, wanted_by
 
 
 def system_request(
@@ -71,13 +71,7 @@ def system_preflight(request: RestoreRequest) -> Iterator[Check]:
     yield _own_server(request)
     name = "data directory"
     try:
-        backup, choice = chosen_backup(
-            {
-                "backup_id": request.backup.backup_id if request.backup is not None else None,
-                "instance_id": request.instance_id,
-                "recovery_target": request.recovery_target,
-            }
-        )
+        backup, choice = chosen_backup(wanted_by(request))
         wanted = system_request(request, choice, backup.backup_id)
         origin = full_system.origin(wanted)
         yield Check(name, True, str(wanted.target.data_directory), f"PostgreSQL {origin.major}")

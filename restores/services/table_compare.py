@@ -26,6 +26,7 @@ from restores.models import RestoreRequest
 from restores.services.clone import clone_drop_run, clone_run
 from restores.services.engine_requests import rescue_source, rescue_tables, rescue_target
 from restores.services.request_draft import check_wish, may_change, wish_of
+from restores.services.wanted import wanted_by
 
 RUN = "restores.tasks.run_table_compare"
 SAMPLE = 20
@@ -49,12 +50,7 @@ def compare_run(*, context: JobContext, request_pk: int) -> dict[str, Any]:
     request = RestoreRequest.objects.select_related("instance", "target_instance", "backup").get(
         pk=request_pk
     )
-    wanted = {
-        "backup_id": request.backup.backup_id if request.backup is not None else None,
-        "instance_id": request.instance_id,
-        "recovery_target": request.recovery_target,
-    }
-    made = clone_run(context=context, wanted=wanted)
+    made = clone_run(context=context, wanted=wanted_by(request))
     try:
         found = table_rescue.compare(
             rescue_source(request, made["dsn"]), rescue_target(request), rescue_tables(request),

@@ -11,6 +11,7 @@ from catalog.services.access import Actor, require
 from catalog.services.recovery_choose import recovery_check, recovery_choose
 from dataprotect.engine.recovery_target import as_plain, of_plain
 from dataprotect.engine.timeline_model import Choice, Target
+from restores.models import RestoreRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,15 @@ def wanted_of(
     }
     base = backup.backup_id if backup is not None else place.name
     return Wanted(place, arguments, f"{base} at {target}" if target is not None else base)
+
+
+def wanted_by(request: RestoreRequest) -> dict[str, Any]:
+    """Of a request whose plan may not be frozen yet, as `chosen_backup` takes it."""
+    return {
+        "backup_id": request.backup.backup_id if request.backup is not None else None,
+        "instance_id": request.instance_id,
+        "recovery_target": request.recovery_target,
+    }
 
 
 def chosen_backup(wanted: Mapping[str, Any]) -> tuple[Backup, Choice | None]:
