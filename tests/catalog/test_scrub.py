@@ -75,7 +75,9 @@ def test_a_cycle_reads_each_object_once_and_finds_a_flipped_byte(
     assert "packs/00000001: its SHA-256 is not the sealed one" in detail
 
     pack.write_bytes(whole)
-    assert scrub(installation, 1)["findings"] == []
+    # The pass that met the damage may be under way still, and clears nothing: the next one is whole.
+    for _ in range(2):
+        assert scrub(installation, 1)["findings"] == []
     assert installation.rows(state) == "checked"
     assert [a[3] for a in installation.rows(OPEN) if a[0] == "backup_damaged"] == ["resolved"]
     assert sum(1 for _, damaged in installation.rows(RUNS) if damaged) == len(found) >= 1
