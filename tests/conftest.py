@@ -26,7 +26,7 @@ from tests.database import empties_the_database, keep, put_back
 from tests.isolation import OutsideWorld, SocketGuard
 from tests.servers.postgresql import DEBIAN_15, PostgresServer, binaries_17
 from tests.servers.redis import RedisServer
-from tests.warm import WarmPython
+from tests.warm import WarmPython, warm_python
 
 # A machine with other work to do is no reason to fail: what an example costs says nothing about the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -157,11 +157,9 @@ def redis_url(workdir: Path) -> Iterator[str]:
         server.stop()
 
 
-@pytest.fixture(scope="session")
-def warm_python() -> Iterator[WarmPython]:
-    warm = WarmPython()
-    yield warm
-    warm.close()
+@pytest.fixture(scope="session", name="warm_python")
+def warm_python_of_this_process() -> WarmPython:
+    return warm_python()
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """A Python that has read the libraries already and forks for each command: two commands in the time of one.
 
 What a command is given (words, environment, streams) and what it gives back (exit code, streams) are those of
-a process of its own, and it is one. Nothing that reads settings is imported beforehand, so of the product only
-what knows no Django. Only /proc tells the difference: it shows the words and the environment of the warm
+a process of its own, and it is one. Nothing that reads settings is imported beforehand, so of the product
+only what knows no Django. Only /proc tells the difference: it shows the words and the environment of the warm
 process, so a test that looks there starts fresh processes.
 """
 
@@ -25,6 +25,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -103,6 +104,14 @@ class WarmPython:
             raise subprocess.TimeoutExpired(list(argv), timeout) from None
 
 
+@cache
+def warm_python() -> WarmPython:
+    """The one of this test process, started when first asked for."""
+    warm = WarmPython()
+    atexit.register(warm.close)
+    return warm
+
+
 def fresh_python(
     argv: Sequence[str], *, env: Mapping[str, str], stdin: str, timeout: float
 ) -> subprocess.CompletedProcess[str]:
@@ -171,7 +180,7 @@ def _run_and_leave(argv: list[str], env: dict[str, str]) -> NoReturn:
         if end.code is not None and not isinstance(end.code, int):
             print(end.code, file=sys.stderr)
         _leave(0 if end.code is None else end.code if isinstance(end.code, int) else 1)
-    except Exception:
+    except Exception:  # noqa: BLE001  told as the interpreter tells it
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
         _leave(1)
     _leave(0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +20,8 @@ from dataprotect.core.errors import ForeseenError
 from dataprotect.ops import queue
 from dataprotect.ops.models import AuditEvent, Job
 from tests.catalog.retained import DAY, OPERATOR, Retained, person, put, refused, state
-from tests.ops.conftest import ROOT, worker_environment
+from tests.ops.conftest import worker_environment
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -359,10 +359,7 @@ def run_child(step: str) -> subprocess.CompletedProcess[str]:
     environment = worker_environment(
         DJANGO_SETTINGS_MODULE="tests.ops.worker_settings", EXPIRY_GRACE_DAYS="0"
     )
-    return subprocess.run(
-        [sys.executable, "-c", CHILD, step], cwd=ROOT, env=environment, text=True, capture_output=True,
-        timeout=120,
-    )  # fmt: skip
+    return warm_python().run(["-c", CHILD, step], env=environment, stdin="", timeout=120)
 
 
 @pytest.mark.slow

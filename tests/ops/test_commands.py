@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -13,17 +11,15 @@ from django.db import connection, transaction
 from dataprotect.ops import triggers
 from dataprotect.ops.models import Job
 from dataprotect.ops.services.audit import audit_record
-from tests.ops.conftest import ROOT, Enqueue, worker_environment
+from tests.ops.conftest import Enqueue, worker_environment
+from tests.warm import warm_python
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def command(*words: str) -> tuple[int, dict[str, Any], str]:
     """Exit code, the JSON object of the last line, and everything it said."""
-    run = subprocess.run(
-        [sys.executable, "manage.py", *words, "--json"],
-        cwd=ROOT, env=worker_environment(), capture_output=True, text=True,
-    )  # fmt: skip
+    run = warm_python().run(["manage.py", *words, "--json"], env=worker_environment(), stdin="", timeout=180)
     last = run.stdout.strip().splitlines()[-1] if run.stdout.strip() else "{}"
     return run.returncode, json.loads(last), run.stdout + run.stderr
 

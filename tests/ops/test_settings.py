@@ -12,19 +12,22 @@ from pathlib import Path
 import pytest
 
 from dataprotect.settings import home as settings_home
+from tests.catalog.installation import RunPython
 from tests.ops.conftest import ROOT
+from tests.warm import fresh_python, warm_python
 
 
-def manage(home: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+def manage(
+    home: Path, *words: str, python: RunPython | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(home.parent),
         "DATAPROTECT_HOME": str(home),
         **more,
     }
-    return subprocess.run(
-        [sys.executable, "manage.py", *words], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
+    run = python or warm_python().run
+    return run(["manage.py", *words], env=environment, stdin="", timeout=180)
 
 
 def shell(home: Path, expression: str, **more: str) -> str:
@@ -101,7 +104,7 @@ def test_the_web_server_gets_the_same_sentence(fresh_home: Path) -> None:
 def test_everything_made_in_the_home_is_private(fresh_home: Path) -> None:
     old = os.umask(0)
     try:
-        assert manage(fresh_home, "migrate", "-v0").returncode == 0
+        assert manage(fresh_home, "migrate", "-v0", python=fresh_python).returncode == 0
     finally:
         os.umask(old)
     modes = {place.name: stat.S_IMODE(place.stat().st_mode) for place in fresh_home.rglob("*")}

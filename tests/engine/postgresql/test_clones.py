@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from dataprotect.engine.databases.postgresql import binaries, clone_settings, ls
 from tests.engine.postgresql import protected
 from tests.engine.postgresql.conftest import INSTANCE
 from tests.engine.postgresql.protected import Protected, inside, names_in
-from tests.engine.postgresql.test_restore import ROOT
+from tests.warm import warm_python
 
 STEPS = [
     "clone.folder_made",
@@ -153,11 +152,12 @@ def test_a_verifications_clone_never_outlives_its_worker(source: Protected, step
 def run_and_die(source: Protected, kind: str, step: str) -> None:
     bench = source.bench
     argv = [
-        sys.executable, "-m", "tests.engine.postgresql.dying_worker", kind, step, bench.repository.url,
+        "-m", "tests.engine.postgresql.dying_worker", kind, step, bench.repository.url,
         str(bench.keys / "keys.json"), str(source.clones), source.backup_id,
         f"{source.server.major}={source.server.bin}",
     ]  # fmt: skip
-    assert subprocess.run(argv, cwd=ROOT).returncode == -signal.SIGKILL
+    died = warm_python().run(argv, env=os.environ, stdin="", timeout=240)
+    assert died.returncode == -signal.SIGKILL, died.stderr
 
 
 def test_a_clone_in_the_making_is_not_swept(source: Protected, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.engine.postgresql.conftest import INSTANCE
 from tests.engine.postgresql.protected import Protected, names_in
 from tests.servers.postgresql import PostgresServer, free_port
 from tests.storage.test_format_document import Stranger
+from tests.warm import warm_python
 
 ROOT = Path(__file__).parents[3]
 
@@ -271,11 +271,12 @@ def test_cancelling_ends_it_soon_and_leaves_it_marked(source: Protected, target:
 def test_killed_at_any_step_it_never_looks_done(source: Protected, target: Path, step: str) -> None:
     bench = source.bench
     argv = [
-        sys.executable, "-m", "tests.engine.postgresql.dying_worker", "restore", step, bench.repository.url,
+        "-m", "tests.engine.postgresql.dying_worker", "restore", step, bench.repository.url,
         str(bench.keys / "keys.json"), str(target), source.backup_id,
         f"{source.server.major}={source.server.bin}",
     ]  # fmt: skip
-    assert subprocess.run(argv, cwd=ROOT).returncode == -signal.SIGKILL
+    died = warm_python().run(argv, env=os.environ, stdin="", timeout=240)
+    assert died.returncode == -signal.SIGKILL, died.stderr
     assert_incomplete(source, target)
 
 

@@ -50,17 +50,22 @@ class Stage:
         return ReplaceRequest(**(values | changes))  # type: ignore[arg-type]
 
     def renew(self, database: str = "tiny") -> None:
-        """As it was when the backup was taken, and nothing beside it."""
+        """As it was when the backup was taken."""
+        self._drop(database)
         with self.server.connect() as connection:
-            names = connection.execute(
-                "SELECT datname FROM pg_database WHERE datname = %s OR datname LIKE %s",
-                (database, "%\\_\\_%"),
-            ).fetchall()
-            for (name,) in names:
-                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
         with self.server.connect(database) as connection:
             connection.execute(TINY)
+
+    def clear(self) -> None:
+        """Nothing is left beside the databases in use."""
+        for name in self.beside():
+            self._drop(name)
+
+    def _drop(self, database: str) -> None:
+        statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
+        with self.server.connect() as connection:
+            connection.execute(statement)
 
     def damage(self, database: str = "tiny") -> None:
         """What the restore is for."""

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,7 +15,8 @@ import pytest
 from dataprotect.engine import processes, replace
 from dataprotect.engine.replace_model import Origin, ReplaceRequest
 from tests.engine.postgresql.replacement.killed_replacement import go_on
-from tests.engine.postgresql.replacement.stage import ROOT, Stage
+from tests.engine.postgresql.replacement.stage import Stage
+from tests.warm import warm_python
 
 LOADING = [
     "replace.before_load", "replace.dumped", "replace.staged_created", "replace.restored", "replace.analyzed",
@@ -32,15 +32,13 @@ PLACES = {
 
 
 def child(stage: Stage, request: ReplaceRequest, origin: Origin, how_far: str, *step: str):
-    return subprocess.run(
-        [
-            sys.executable, "-m", "tests.engine.postgresql.replacement.killed_replacement",
-            str(stage.server.port), origin.database, origin.restore_id, request.dsn, str(request.spool),
-            f"{stage.server.major}={stage.server.bin}", how_far, *step,
-        ],
-        cwd=ROOT, input=f"{stage.server.password}\n{origin.oid}\n{origin.system_identifier}\n",
-        capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+    words = [
+        "-m", "tests.engine.postgresql.replacement.killed_replacement",
+        str(stage.server.port), origin.database, origin.restore_id, request.dsn, str(request.spool),
+        f"{stage.server.major}={stage.server.bin}", how_far, *step,
+    ]  # fmt: skip
+    given = f"{stage.server.password}\n{origin.oid}\n{origin.system_identifier}\n"
+    return warm_python().run(words, env=os.environ, stdin=given, timeout=240)
 
 
 def wait_until_quiet(stage: Stage) -> None:
