@@ -16,7 +16,7 @@ from dataprotect.ops.models import AuditEvent, ProfileChoice
 from tests.dashboard import seed
 from tests.dashboard.browser import give_session, sign_in
 from tests.dashboard.factors import App, Key
-from tests.dashboard.test_accessibility import SIZES, look
+from tests.dashboard.test_accessibility import look
 from tests.people import session_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -250,8 +250,8 @@ def test_axe_finds_nothing(site: str, new_page: NewPage) -> None:
     page = new_page()
     give_session(page.context, site, session_of(lead, reauthenticated=True))
     own = "/account/second-factor"
-    problems = in_both_themes(page, site, {"key": f"{own}/keys/add/", "confirm": "/account/confirm/?next=/"})
-    problems += in_both_themes(page, site, {"app": f"{own}/app/"})
+    problems = list(look(page, site, {"key": f"{own}/keys/add/", "confirm": "/account/confirm/?next=/"}))
+    problems += look(page, site, {"app": f"{own}/app/"})
     app = App(page.locator("#totp-secret").inner_text())
     page.get_by_label("Code that the app shows").fill(app.code())
     page.get_by_role("button", name="Use this app").click()
@@ -268,21 +268,12 @@ def test_axe_finds_nothing(site: str, new_page: NewPage) -> None:
         "no app": f"{own}/app/remove/", "confirm by code": "/account/confirm/code/?next=/",
         "confirm by key": "/account/confirm/key/?next=/", "account": "/account/",
     }  # fmt: skip
-    problems += in_both_themes(page, site, more)
+    problems += look(page, site, more)
     page.context.clear_cookies()
     enter(page, site, "lead")
     page.wait_for_url(f"{site}/login/second-factor/")
-    problems += in_both_themes(page, site, {"second factor": "/login/second-factor/"})
+    problems += look(page, site, {"second factor": "/login/second-factor/"})
     assert not problems, "\n".join(problems)
-
-
-def in_both_themes(page: Page, base: str, pages: dict[str, str]) -> list[str]:
-    """What is wrong: in light on a wide screen, in dark on a narrow one."""
-    problems: list[str] = []
-    for theme, size in (("dark", SIZES[1]), ("light", SIZES[0])):
-        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-        problems += [f"{theme}: {words}" for words in look(page, base, pages, (size,))]
-    return problems
 
 
 def test_there_is_no_other_way_in(site: str, new_page: NewPage) -> None:
