@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.database import forget_the_anchor
+
 
 @pytest.fixture(scope="session", autouse=True)
 def audit_chain_lets_tests_flush() -> Iterator[None]:
@@ -19,14 +21,14 @@ def audit_chain_lets_tests_flush() -> Iterator[None]:
     original = BaseDatabaseOperations.execute_sql_flush
 
     def flush(self: BaseDatabaseOperations, sql_list: list[str]) -> Any:
-        from dataprotect.ops import home, triggers
+        from dataprotect.ops import triggers
 
         triggers.drop(self.connection)
         try:
             return original(self, sql_list)
         finally:
             triggers.create(self.connection)
-            (home.keys() / "audit-anchor.json").unlink(missing_ok=True)
+            forget_the_anchor()
 
     BaseDatabaseOperations.execute_sql_flush = flush  # type: ignore[method-assign]
     yield
