@@ -199,6 +199,10 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "indexes": [
+                    models.Index(fields=["-stopped_at", "-id"], name="catalog_backup_newest"),
+                    models.Index(fields=["state", "-stopped_at"], name="catalog_backup_by_state"),
+                ],
                 "ordering": ["-stopped_at", "-pk"],
             },
         ),
@@ -412,6 +416,9 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "indexes": [
+                    models.Index(fields=["environment", "name"], name="catalog_ins_environ_603271_idx")
+                ],
                 "ordering": ["name"],
                 "permissions": [
                     ("backup_instance", "Can back up an instance"),
@@ -495,6 +502,12 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "indexes": [
+                    models.Index(fields=["backup", "-finished_at"], name="catalog_verification_backup"),
+                    models.Index(
+                        fields=["level", "passed", "-finished_at"], name="catalog_verification_level"
+                    ),
+                ],
                 "ordering": ["-finished_at", "-pk"],
             },
         ),
@@ -673,30 +686,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="backup",
-            index=models.Index(fields=["-stopped_at", "-id"], name="catalog_backup_newest"),
-        ),
-        migrations.AddIndex(
-            model_name="backup",
             index=models.Index(fields=["instance", "-stopped_at"], name="catalog_backup_of_instance"),
         ),
         migrations.AddIndex(
             model_name="backup",
-            index=models.Index(fields=["state", "-stopped_at"], name="catalog_backup_by_state"),
-        ),
-        migrations.AddIndex(
-            model_name="backup",
             index=models.Index(fields=["repository", "-stopped_at"], name="catalog_backup_in_repository"),
-        ),
-        migrations.AddIndex(
-            model_name="verification",
-            index=models.Index(fields=["backup", "-finished_at"], name="catalog_verification_backup"),
-        ),
-        migrations.AddIndex(
-            model_name="verification",
-            index=models.Index(fields=["level", "passed", "-finished_at"], name="catalog_verification_level"),
-        ),
-        migrations.AddIndex(
-            model_name="instance",
-            index=models.Index(fields=["environment", "name"], name="catalog_ins_environ_603271_idx"),
         ),
     ]

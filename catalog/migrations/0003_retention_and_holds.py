@@ -85,6 +85,37 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "indexes": [
+                    models.Index(fields=["instance", "lifted_at"], name="catalog_hold_of_instance"),
+                    models.Index(fields=["backup", "lifted_at"], name="catalog_hold_of_backup"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("until", None), ("until__gt", models.F("placed_at")), _connector="OR"
+                        ),
+                        name="catalog_hold_ends_after_it_began",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("lifted_at", None), ("lifted_by", "")),
+                            models.Q(
+                                models.Q(("lifted_at", None), _negated=True),
+                                models.Q(("lifted_by", ""), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="catalog_hold_lifted_by_somebody",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("reason", ""), _negated=True),
+                            models.Q(("matter", ""), _negated=True),
+                            models.Q(("owner", ""), _negated=True),
+                        ),
+                        name="catalog_hold_says_why",
+                    ),
+                ],
                 "verbose_name": "legal hold",
                 "ordering": ["-placed_at", "-pk"],
             },
@@ -201,6 +232,53 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "indexes": [models.Index(fields=["state", "-requested_at"], name="catalog_change_by_state")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind", "delete_backup"), ("state", "awaiting")),
+                        fields=("backup",),
+                        name="catalog_one_deletion_asked",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind", "lift_hold"), ("state", "awaiting")),
+                        fields=("hold",),
+                        name="catalog_one_lifting_asked",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("first_approver", None),
+                            ("requested_by", None),
+                            models.Q(("first_approver", models.F("requested_by")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="catalog_change_requester_is_not_first",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("second_approver", None),
+                            models.Q(
+                                models.Q(("first_approver", None), _negated=True),
+                                models.Q(("second_approver", models.F("first_approver")), _negated=True),
+                                models.Q(
+                                    ("requested_by", None),
+                                    models.Q(("second_approver", models.F("requested_by")), _negated=True),
+                                    _connector="OR",
+                                ),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="catalog_change_second_is_another",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "executed"), _negated=True),
+                            models.Q(("first_approver__isnull", False), ("requested_by__isnull", False)),
+                            models.Q(("first_approver__isnull", False), ("second_approver__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="catalog_change_done_by_two_persons",
+                    ),
+                ],
                 "verbose_name": "change request",
                 "ordering": ["-requested_at", "-pk"],
                 "permissions": [
@@ -341,108 +419,5 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="legalhold",
-            index=models.Index(fields=["instance", "lifted_at"], name="catalog_hold_of_instance"),
-        ),
-        migrations.AddIndex(
-            model_name="legalhold",
-            index=models.Index(fields=["backup", "lifted_at"], name="catalog_hold_of_backup"),
-        ),
-        migrations.AddConstraint(
-            model_name="legalhold",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("until", None), ("until__gt", models.F("placed_at")), _connector="OR"),
-                name="catalog_hold_ends_after_it_began",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="legalhold",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("lifted_at", None), ("lifted_by", "")),
-                    models.Q(
-                        models.Q(("lifted_at", None), _negated=True),
-                        models.Q(("lifted_by", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="catalog_hold_lifted_by_somebody",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="legalhold",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("reason", ""), _negated=True),
-                    models.Q(("matter", ""), _negated=True),
-                    models.Q(("owner", ""), _negated=True),
-                ),
-                name="catalog_hold_says_why",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="changerequest",
-            index=models.Index(fields=["state", "-requested_at"], name="catalog_change_by_state"),
-        ),
-        migrations.AddConstraint(
-            model_name="changerequest",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("kind", "delete_backup"), ("state", "awaiting")),
-                fields=("backup",),
-                name="catalog_one_deletion_asked",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="changerequest",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("kind", "lift_hold"), ("state", "awaiting")),
-                fields=("hold",),
-                name="catalog_one_lifting_asked",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="changerequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("first_approver", None),
-                    ("requested_by", None),
-                    models.Q(("first_approver", models.F("requested_by")), _negated=True),
-                    _connector="OR",
-                ),
-                name="catalog_change_requester_is_not_first",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="changerequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("second_approver", None),
-                    models.Q(
-                        models.Q(("first_approver", None), _negated=True),
-                        models.Q(("second_approver", models.F("first_approver")), _negated=True),
-                        models.Q(
-                            ("requested_by", None),
-                            models.Q(("second_approver", models.F("requested_by")), _negated=True),
-                            _connector="OR",
-                        ),
-                    ),
-                    _connector="OR",
-                ),
-                name="catalog_change_second_is_another",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="changerequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "executed"), _negated=True),
-                    models.Q(("first_approver__isnull", False), ("requested_by__isnull", False)),
-                    models.Q(("first_approver__isnull", False), ("second_approver__isnull", False)),
-                    _connector="OR",
-                ),
-                name="catalog_change_done_by_two_persons",
-            ),
         ),
     ]

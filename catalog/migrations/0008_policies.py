@@ -240,6 +240,18 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("backup_window_end", None), ("backup_window_start", None)),
+                            models.Q(
+                                ("backup_window_end__isnull", False), ("backup_window_start__isnull", False)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="catalog_policy_window_is_whole",
+                    )
+                ],
                 "verbose_name_plural": "policies",
                 "ordering": ["name"],
             },
@@ -283,6 +295,28 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("end_time__isnull", False),
+                                ("ends_at", None),
+                                ("start_time__isnull", False),
+                                ("starts_at", None),
+                            ),
+                            models.Q(
+                                ("end_time", None),
+                                ("ends_at__gt", models.F("starts_at")),
+                                ("ends_at__isnull", False),
+                                ("start_time", None),
+                                ("starts_at__isnull", False),
+                                ("weekdays", ""),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="catalog_blackout_is_weekly_or_once",
+                    )
+                ],
                 "ordering": ["policy", "starts_at", "start_time", "pk"],
                 "default_permissions": (),
             },
@@ -400,58 +434,16 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "indexes": [
+                    models.Index(fields=["instance", "kind", "-due_at"], name="catalog_run_of_instance"),
+                    models.Index(fields=["state", "due_at"], name="catalog_run_by_state"),
+                    models.Index(fields=["kind", "due_at"], name="catalog_run_by_kind"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("subject", "kind", "due_at"), name="catalog_run_once")
+                ],
                 "ordering": ["-due_at", "-pk"],
                 "default_permissions": ("view",),
             },
-        ),
-        migrations.AddConstraint(
-            model_name="policy",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("backup_window_end", None), ("backup_window_start", None)),
-                    models.Q(("backup_window_end__isnull", False), ("backup_window_start__isnull", False)),
-                    _connector="OR",
-                ),
-                name="catalog_policy_window_is_whole",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="blackout",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("end_time__isnull", False),
-                        ("ends_at", None),
-                        ("start_time__isnull", False),
-                        ("starts_at", None),
-                    ),
-                    models.Q(
-                        ("end_time", None),
-                        ("ends_at__gt", models.F("starts_at")),
-                        ("ends_at__isnull", False),
-                        ("start_time", None),
-                        ("starts_at__isnull", False),
-                        ("weekdays", ""),
-                    ),
-                    _connector="OR",
-                ),
-                name="catalog_blackout_is_weekly_or_once",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="scheduledrun",
-            index=models.Index(fields=["instance", "kind", "-due_at"], name="catalog_run_of_instance"),
-        ),
-        migrations.AddIndex(
-            model_name="scheduledrun",
-            index=models.Index(fields=["state", "due_at"], name="catalog_run_by_state"),
-        ),
-        migrations.AddIndex(
-            model_name="scheduledrun",
-            index=models.Index(fields=["kind", "due_at"], name="catalog_run_by_kind"),
-        ),
-        migrations.AddConstraint(
-            model_name="scheduledrun",
-            constraint=models.UniqueConstraint(fields=("subject", "kind", "due_at"), name="catalog_run_once"),
         ),
     ]

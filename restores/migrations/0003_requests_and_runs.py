@@ -163,6 +163,13 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "active")),
+                        fields=("state",),
+                        name="restores_one_active_policy",
+                    )
+                ],
                 "verbose_name_plural": "approval policies",
                 "ordering": ["-version"],
                 "permissions": [("propose_approvalpolicy", "Can propose another table of approvals")],
@@ -350,6 +357,53 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "indexes": [
+                    models.Index(fields=["state", "-created_at"], name="restores_request_by_state"),
+                    models.Index(fields=["instance", "-created_at"], name="restores_request_of_instance"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                [
+                                    "draft",
+                                    "awaiting",
+                                    "approved",
+                                    "running",
+                                    "validating",
+                                    "watching",
+                                    "completed",
+                                    "rejected",
+                                    "expired",
+                                    "cancelled",
+                                    "stopped",
+                                    "failed",
+                                    "rolled_back",
+                                ],
+                            )
+                        ),
+                        name="restores_request_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ("draft", "cancelled")),
+                            models.Q(("plan_hash", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="restores_nothing_without_a_frozen_plan",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("scope", "test"), ("target_instance", None)),
+                            models.Q(
+                                models.Q(("scope", "test"), _negated=True), ("target_instance__isnull", False)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="restores_target_fits_scope",
+                    ),
+                ],
                 "verbose_name": "restore request",
                 "ordering": ["-created_at", "-pk"],
                 "permissions": [
@@ -401,6 +455,19 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("reason", ""), _negated=True), name="restores_glass_has_a_reason"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("reviewed_by", None),
+                            models.Q(("reviewed_by", models.F("user")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="restores_glass_reviewed_by_another",
+                    ),
+                ],
                 "ordering": ["-used_at"],
                 "permissions": [("review_breakglass", "Can review restores started by breaking the glass")],
                 "default_permissions": ("view",),
@@ -476,6 +543,48 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("policy__isnull", False), ("request", None)),
+                            models.Q(("policy", None), ("request__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="restores_approval_of_one_thing",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("approver", models.F("requester")), ("is_self", True)),
+                            models.Q(("is_self", False), ("requester", None)),
+                            models.Q(
+                                ("is_self", False),
+                                models.Q(("approver", models.F("requester")), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="restores_requester_never_approves",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("request__isnull", False)),
+                        fields=("request", "signed_hash", "approver"),
+                        name="restores_one_person_signs_once",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("decision", "approve"), ("request__isnull", False)),
+                        fields=("request", "signed_hash", "role"),
+                        name="restores_one_signature_per_role",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("policy__isnull", False)),
+                        fields=("policy", "approver"),
+                        name="restores_one_person_signs_a_policy_once",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("decision", "approve"), ("policy__isnull", False)),
+                        fields=("policy", "role"),
+                        name="restores_one_policy_signature_per_role",
+                    ),
+                ],
                 "ordering": ["decided_at", "pk"],
                 "default_permissions": ("view",),
             },
@@ -597,6 +706,14 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("run", "position"), name="restores_step_has_its_place"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "running")),
+                        fields=("run",),
+                        name="restores_one_step_at_a_time",
+                    ),
+                ],
                 "ordering": ["run", "position"],
                 "default_permissions": ("view",),
             },
@@ -666,6 +783,11 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("run", "kind", "database"), name="restores_one_rollback_point_per_target"
+                    )
+                ],
                 "ordering": ["run", "pk"],
                 "default_permissions": ("view",),
             },
@@ -704,6 +826,14 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("request", "plan_hash", "code"), name="restores_safeguard_once_per_plan"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("because", ""), _negated=True), name="restores_safeguard_says_why"
+                    ),
+                ],
                 "ordering": ["pk"],
                 "default_permissions": ("view",),
             },
@@ -750,179 +880,10 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("instance", "name"), name="restores_smoke_test_name_once")
+                ],
                 "ordering": ["instance", "name"],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="approvalpolicy",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "active")), fields=("state",), name="restores_one_active_policy"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="restorerequest",
-            index=models.Index(fields=["state", "-created_at"], name="restores_request_by_state"),
-        ),
-        migrations.AddIndex(
-            model_name="restorerequest",
-            index=models.Index(fields=["instance", "-created_at"], name="restores_request_of_instance"),
-        ),
-        migrations.AddConstraint(
-            model_name="restorerequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "state__in",
-                        [
-                            "draft",
-                            "awaiting",
-                            "approved",
-                            "running",
-                            "validating",
-                            "watching",
-                            "completed",
-                            "rejected",
-                            "expired",
-                            "cancelled",
-                            "stopped",
-                            "failed",
-                            "rolled_back",
-                        ],
-                    )
-                ),
-                name="restores_request_state_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="restorerequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state__in", ("draft", "cancelled")),
-                    models.Q(("plan_hash", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="restores_nothing_without_a_frozen_plan",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="restorerequest",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("scope", "test"), ("target_instance", None)),
-                    models.Q(models.Q(("scope", "test"), _negated=True), ("target_instance__isnull", False)),
-                    _connector="OR",
-                ),
-                name="restores_target_fits_scope",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="breakglassuse",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("reason", ""), _negated=True), name="restores_glass_has_a_reason"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="breakglassuse",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("reviewed_by", None),
-                    models.Q(("reviewed_by", models.F("user")), _negated=True),
-                    _connector="OR",
-                ),
-                name="restores_glass_reviewed_by_another",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="approval",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("policy__isnull", False), ("request", None)),
-                    models.Q(("policy", None), ("request__isnull", False)),
-                    _connector="OR",
-                ),
-                name="restores_approval_of_one_thing",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="approval",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("approver", models.F("requester")), ("is_self", True)),
-                    models.Q(("is_self", False), ("requester", None)),
-                    models.Q(
-                        ("is_self", False), models.Q(("approver", models.F("requester")), _negated=True)
-                    ),
-                    _connector="OR",
-                ),
-                name="restores_requester_never_approves",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="approval",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("request__isnull", False)),
-                fields=("request", "signed_hash", "approver"),
-                name="restores_one_person_signs_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="approval",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("decision", "approve"), ("request__isnull", False)),
-                fields=("request", "signed_hash", "role"),
-                name="restores_one_signature_per_role",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="approval",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("policy__isnull", False)),
-                fields=("policy", "approver"),
-                name="restores_one_person_signs_a_policy_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="approval",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("decision", "approve"), ("policy__isnull", False)),
-                fields=("policy", "role"),
-                name="restores_one_policy_signature_per_role",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="restorestep",
-            constraint=models.UniqueConstraint(
-                fields=("run", "position"), name="restores_step_has_its_place"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="restorestep",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "running")), fields=("run",), name="restores_one_step_at_a_time"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="rollbackpoint",
-            constraint=models.UniqueConstraint(
-                fields=("run", "kind", "database"), name="restores_one_rollback_point_per_target"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="safeguard",
-            constraint=models.UniqueConstraint(
-                fields=("request", "plan_hash", "code"), name="restores_safeguard_once_per_plan"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="safeguard",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("because", ""), _negated=True), name="restores_safeguard_says_why"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="smoketest",
-            constraint=models.UniqueConstraint(
-                fields=("instance", "name"), name="restores_smoke_test_name_once"
-            ),
         ),
     ]

@@ -148,6 +148,38 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "indexes": [
+                    models.Index(fields=["state", "severity", "-last_seen_at"], name="alert_state_severity"),
+                    models.Index(fields=["subject", "-last_seen_at"], name="alert_subject"),
+                    models.Index(fields=["rule", "state"], name="alert_rule_state"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "resolved"), _negated=True),
+                        fields=("dedupe_key",),
+                        name="alert_one_unresolved_per_key",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["open", "acknowledged", "snoozed", "resolved"])),
+                        name="alert_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "snoozed"), _negated=True),
+                            ("snoozed_until__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="alert_snoozed_until_an_instant",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "resolved"), _negated=True),
+                            ("resolved_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="alert_resolved_at_an_instant",
+                    ),
+                ],
                 "ordering": ["-last_seen_at", "-pk"],
                 "permissions": [("handle_alert", "Can acknowledge, snooze, assign and resolve alerts")],
                 "default_permissions": ("view",),
@@ -231,73 +263,19 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "indexes": [
+                    models.Index(fields=["state", "due_at"], name="alert_delivery_due"),
+                    models.Index(fields=["channel", "-created_at"], name="alert_delivery_of_channel"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["pending", "sending", "sent", "dead", "dropped"])),
+                        name="delivery_state_known",
+                    )
+                ],
                 "verbose_name_plural": "alert deliveries",
                 "ordering": ["-created_at", "-pk"],
                 "default_permissions": ("view",),
             },
-        ),
-        migrations.AddIndex(
-            model_name="alert",
-            index=models.Index(fields=["state", "severity", "-last_seen_at"], name="alert_state_severity"),
-        ),
-        migrations.AddIndex(
-            model_name="alert",
-            index=models.Index(fields=["subject", "-last_seen_at"], name="alert_subject"),
-        ),
-        migrations.AddIndex(
-            model_name="alert",
-            index=models.Index(fields=["rule", "state"], name="alert_rule_state"),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "resolved"), _negated=True),
-                fields=("dedupe_key",),
-                name="alert_one_unresolved_per_key",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["open", "acknowledged", "snoozed", "resolved"])),
-                name="alert_state_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "snoozed"), _negated=True),
-                    ("snoozed_until__isnull", False),
-                    _connector="OR",
-                ),
-                name="alert_snoozed_until_an_instant",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "resolved"), _negated=True),
-                    ("resolved_at__isnull", False),
-                    _connector="OR",
-                ),
-                name="alert_resolved_at_an_instant",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="alertdelivery",
-            index=models.Index(fields=["state", "due_at"], name="alert_delivery_due"),
-        ),
-        migrations.AddIndex(
-            model_name="alertdelivery",
-            index=models.Index(fields=["channel", "-created_at"], name="alert_delivery_of_channel"),
-        ),
-        migrations.AddConstraint(
-            model_name="alertdelivery",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["pending", "sending", "sent", "dead", "dropped"])),
-                name="delivery_state_known",
-            ),
         ),
     ]
