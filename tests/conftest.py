@@ -26,6 +26,7 @@ from tests.database import empties_the_database, keep, put_back
 from tests.isolation import OutsideWorld, SocketGuard
 from tests.servers.postgresql import DEBIAN_15, PostgresServer, binaries_17
 from tests.servers.redis import RedisServer
+from tests.settings import WORKDIR
 from tests.warm import WarmPython, warm_python
 
 # A machine with other work to do is no reason to fail: what an example costs says nothing about the code.
@@ -40,6 +41,8 @@ _numbers = itertools.count(1)
 
 def pytest_configure(config: pytest.Config) -> None:
     _guard.install()
+    if hasattr(config, "workerinput"):  # what xdist hands out lies on the disk
+        config.option.basetemp = WORKDIR / "pytest"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -92,8 +95,6 @@ def loopback_only() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def workdir() -> Path:
-    from tests.settings import WORKDIR
-
     return WORKDIR
 
 

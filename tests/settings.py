@@ -17,6 +17,9 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "dataprotect.settings"
 
 from dataprotect.settings import *  # noqa: E402, F403
 
+# Two hundred people get passwords in a run; what guessing one costs is not what these tests are about.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
 # A test's catalog need not survive a power cut; waiting for the disk is most of what emptying it costs.
 _options = DATABASES["default"].get("OPTIONS", {})  # noqa: F405
 if "init_command" in _options:

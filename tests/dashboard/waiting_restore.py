@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -30,9 +29,8 @@ RESTORE = "r00000001"
 
 
 @pytest.fixture
-def orders(site: str, settings: Any) -> Instance:
+def orders(site: str) -> Instance:
     """Nobody listens at its address."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # people are made fast
     place = seed.repository()
     made = seed.instance("orders", place, host="127.0.0.1", port=1, tls_mode="prefer", tls_ca_file="")
     seed.backup(made, clock.now() - timedelta(hours=1))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,6 +38,13 @@ def opened_directly(folder: Path) -> set[str]:
         except OSError:
             continue  # the descriptor of the listing itself
     return found
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """On a disk: memory takes any write."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(autouse=True)

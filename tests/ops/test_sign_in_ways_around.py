@@ -31,9 +31,8 @@ FOREIGN = (
 
 
 @pytest.fixture(autouse=True)
-def _plain_and_quick(settings: Any) -> None:
+def _plain(settings: Any) -> None:
     settings.SECURE_SSL_REDIRECT = False
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
