@@ -32,7 +32,7 @@ def test_an_instant_by_instance_name_and_by_rescue(
     installation.add_repository()
     installation.add_instance(server)
     identifier = installation.rows("Instance.objects.get().identifier")
-    key_file = next((installation.home / "keys").glob("*.json"))
+    key_file = installation.home / "keys" / "keyring.json"
     repository = Repository.open(str(installation.repository), LocalKeyring.load(key_file), write=True)
     (installation.home / "spool").mkdir(exist_ok=True)
     bench = SimpleNamespace(
