@@ -178,7 +178,7 @@ class Copier:
             start = place.offset - run.start
             plain = buffer[: place.plain]
             decoder.decode_into(plain, place.frame, view[start : start + place.stored], decompressor)
-            if not (len(frame.targets) == 1 and self._kept(frame.targets[0], plain, buffer, decoder.name)):
+            if not self._passed_on(frame, plain, buffer, decoder.name):
                 for target in frame.targets:
                     self._deliver(target, plain, decoder.name)
                 self._buffers.give_back(buffer)
@@ -186,23 +186,12 @@ class Copier:
             if self._failure is not None:
                 return
 
-    def _kept(self, target: _Target, plain: memoryview, buffer: memoryview, source: str) -> bool:
-        """Whether the memory of a frame that only one block needs goes on as that block's own, uncopied.
-
-        The full's frame of a block of which pages have changed is such a one, when it comes first.
-        """
-        block = target.block
-        if not block.scattered:
-            self._deliveries.later(_whole(target, plain, source), buffer)
-            return True
-        at, length, _ = target.parts[-1]
-        if at + length > len(plain) or not all(at == into for at, _, into in target.parts):
+    def _passed_on(self, frame: _Frame, plain: memoryview, buffer: memoryview, source: str) -> bool:
+        """A frame that is one whole block goes on as it is, with the memory it lies in."""
+        block = frame.targets[0].block
+        if len(frame.targets) > 1 or block.scattered:
             return False
-        with self._lock:
-            if block.buffer is not None:
-                return False
-            block.buffer = buffer
-        self._gathered(target, buffer, source)
+        self._deliveries.later(_whole(frame.targets[0], plain, source), buffer)
         return True
 
     def _deliver(self, target: _Target, plain: memoryview, source: str) -> None:
@@ -219,11 +208,6 @@ class Copier:
                 buffer[into : into + length] = plain[at : at + length]
         except ValueError as error:
             raise DamagedObject(source, f"a piece of {block.path!r} ends behind its frame") from error
-        self._gathered(target, buffer, source)
-
-    def _gathered(self, target: _Target, buffer: memoryview, source: str) -> None:
-        """These parts of a block lie where they belong; with the last of them it goes on."""
-        block = target.block
         with self._lock:
             block.missing -= target.bytes
             complete = not block.missing
@@ -288,14 +272,12 @@ def _want(window: _Window, wanted: _Wanted, block: Block) -> None:
 
 
 def _cut(window: _Window) -> list[_Run]:
-    """Runs of frames that lie close together, none too large to decode in one go.
-
-    The oldest backup first: its frames are the ones whose memory can be kept.
-    """
+    """Runs of frames that lie close together, none too large to decode in one go."""
     runs: list[_Run] = []
     group: list[_Frame] = []
     plain = 0
-    for _, frame in sorted(window.frames.items(), key=_oldest_first):
+    for key in sorted(window.frames):
+        frame = window.frames[key]
         if group and not _joins(group, frame, plain):
             runs.append(_run(window, group))
             group, plain = [], 0
@@ -304,12 +286,6 @@ def _cut(window: _Window) -> list[_Run]:
     if group:
         runs.append(_run(window, group))
     return runs
-
-
-def _oldest_first(item: tuple[tuple[int, int, int], _Frame]) -> tuple[int, int, int]:
-    """A manifest names its own backup first, then what that builds on, the full last."""
-    (source, pack, number), _ = item
-    return (-source, pack, number)
 
 
 def _joins(group: list[_Frame], frame: _Frame, plain: int) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import OuterRef
 from django.test.utils import CaptureQueriesContext
 from guardian.shortcuts import assign_perm
 
@@ -52,20 +53,20 @@ def fill(repository: Repository, first: int, instances: int, backups: int) -> No
         ),
         batch_size=2000,
     )  # fmt: skip
-    newest = {backup.instance_id: backup for backup in made if backup.backup_id.endswith("-0")}
-    proofs = Verification.objects.bulk_create(
+    newest = [backup for backup in made if backup.backup_id.endswith("-0")]
+    Verification.objects.bulk_create(
         Verification(
             backup=backup, level="restore", passed=True, checks=[], seconds=60, rto_seconds=60,
             started_at=now, finished_at=now,
         )
-        for backup in newest.values()
+        for backup in newest
     )  # fmt: skip
-    for row, proof in zip(rows, proofs, strict=True):
-        row.last_good_backup, row.last_good_at = newest[row.pk], newest[row.pk].stopped_at
-        row.last_restore_test = row.rto_evidence = proof
-    Instance.objects.bulk_update(
-        rows, ["last_good_backup", "last_good_at", "last_restore_test", "rto_evidence"], batch_size=200
-    )
+    good = Backup.objects.filter(instance=OuterRef("pk"), backup_id__endswith="-0")
+    proof = Verification.objects.filter(backup__instance=OuterRef("pk")).values("pk")[:1]
+    Instance.objects.filter(pk__in=Backup.objects.filter(pk__gte=made[0].pk).values("instance")).update(
+        last_good_backup=good.values("pk")[:1], last_good_at=good.values("stopped_at")[:1],
+        last_restore_test=proof, rto_evidence=proof,
+    )  # fmt: skip
 
 
 def count(page: Callable[[Any], Any], user: Any) -> int:
