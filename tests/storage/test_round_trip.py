@@ -92,6 +92,7 @@ def test_a_pack_stays_within_64_mib_by_default(repository):
 
 def test_every_kind_of_entry_keeps_what_it_was(repository):
     entries = [
+        Entry('"size":1,"blocks":[]}, {"record":"entry","blocks":[', "directory"),
         Entry("pgdata", "directory", mode=0o700, mtime=12.25),
         Entry("pgdata/link", "symlink", mode=0o777, link="/elsewhere/\udcff"),
         Entry("pgdata/plain", "file", mode=0o640, mtime=1e9, size=3),
