@@ -1,4 +1,5 @@
-"""What was signed and denied in each approver's name, told once a week, so that a misused name is noticed.
+"""What was signed and denied in each approver's name, and what was started without signatures, told once a
+week, so that a misused name is noticed.
 
 People have no address here: it goes to the channels that take the rule `decisions_digest`.
 """
@@ -13,7 +14,7 @@ from django.contrib.auth.models import User
 
 from dataprotect.core import clock
 from dataprotect.ops.services.alert_message import notice_write
-from restores.models import Approval
+from restores.models import Approval, BreakGlassUse
 from restores.selectors.approvals import own_decisions
 
 RULE = "decisions_digest"
@@ -25,7 +26,7 @@ def digest_write() -> int:
     start, end = week_before(clock.now(), ZoneInfo(settings.TIME_ZONE))
     decided = Approval.objects.filter(decided_at__gte=start, decided_at__lt=end).order_by()
     people = User.objects.filter(pk__in=decided.values("approver")).order_by("username")
-    lines = [line for user in people for line in _of(user, start, end)]
+    lines = [line for user in people for line in _of(user, start, end)] + _unsigned(start, end)
     if not lines:
         return 0
     return notice_write(
@@ -48,6 +49,21 @@ def _of(user: User, start: datetime, end: datetime) -> list[str]:
     lines = [f"- {_line(each)}" for each in decided]
     more = len(lines) - _MOST
     return [f"{user.get_username()}:", *lines[:_MOST], *([f"- and {more} more"] if more > 0 else [])]
+
+
+def _unsigned(start: datetime, end: datetime) -> list[str]:
+    """The exceptions: who broke the glass, and whether somebody else has looked at it since."""
+    used = BreakGlassUse.objects.filter(used_at__gte=start, used_at__lt=end).order_by("used_at")
+    people = used.select_related("user", "reviewed_by", "request__instance", "request__target_instance")
+    lines = [f"- {_exception(each)}" for each in people]
+    return ["Exceptions, started without signatures:", *lines] if lines else []
+
+
+def _exception(each: BreakGlassUse) -> str:
+    row, reviewer = each.request, each.reviewed_by
+    seen = "not reviewed" if reviewer is None else f"reviewed by {reviewer.get_username()}"
+    what = f"{each.user.get_username()} broke the glass for {row.restore_id} onto {row.affected.name}"
+    return f"{clock.iso(each.used_at)}: {what} ({each.reason}); {seen}."
 
 
 def _line(each: Approval) -> str:

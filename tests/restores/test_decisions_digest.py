@@ -18,8 +18,10 @@ from dataprotect.ops.models import Alert, AlertDelivery
 from dataprotect.ops.services.alert_channel import channel_add
 from dataprotect.ops.services.alert_deliver import deliveries_send
 from restores.services.approval_deny import approval_deny
+from restores.services.break_glass import glass_break
 from restores.services.decisions_digest import RULE, digest_write, week_before
 from tests.ops.alerts.receiver import Receiver
+from tests.people import with_role
 from tests.restores.signing import Dba, sign, submitted
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -31,11 +33,15 @@ def test_each_approver_reads_what_was_decided_in_that_name(
     orders: Instance, dba: Dba, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.SITE_URL = "https://backup.example.org"
-    anna, ben, cleo = dba("anna"), dba("ben"), dba("cleo")
+    anna, ben, cleo, dana = dba("anna"), dba("ben"), dba("cleo"), with_role(dba("dana"), roles.BREAK_GLASS)
     signed = sign(submitted(anna, orders, "shop"), ben, roles.DBA)
     refused = submitted(ben, orders, "ledger")
     now = clock.now()
     approval_deny(actor=cleo, request=refused, plan_hash=refused.plan_hash, reason="No.", fresh_at=now)
+    broken = submitted(anna, orders, "shop")
+    glass_break(
+        actor=dana, request=broken, plan_hash=broken.plan_hash, reason="The shop is down", fresh_at=now
+    )
     monkeypatch.setattr(clock, "now", lambda: now + timedelta(days=7))
     assert digest_write() == 0, "no channel takes it"
     receiver = Receiver()
@@ -54,9 +60,12 @@ def test_each_approver_reads_what_was_decided_in_that_name(
         receiver.stop()
     assert message["title"].startswith("For information: Signed and denied from ")
     told = message["message"].splitlines()
-    assert [line.rstrip(":") for line in told if line.endswith(":")] == ["ben", "cleo"]
+    exceptions = "Exceptions, started without signatures"
+    assert [line.rstrip(":") for line in told if line.endswith(":")] == ["ben", "cleo", exceptions]
     assert f"approved {signed.restore_id} onto orders-db (now approved) as DBA." in told[1]
     assert f"denied {refused.restore_id} onto orders-db (now rejected)" in told[3]
+    why = f"dana broke the glass for {broken.restore_id} onto orders-db (The shop is down); not reviewed."
+    assert told[5].endswith(why)
     assert "https://backup.example.org/restores/approvals/" in told
     assert Alert.objects.count() == before, "it is no trouble that somebody would have to end"
     monkeypatch.setattr(clock, "now", lambda: now + timedelta(days=14))
