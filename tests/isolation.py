@@ -15,6 +15,8 @@ from pathlib import Path
 
 KEPT = {"PATH", "TERM", "TMPDIR", "USER", "LOGNAME", "VIRTUAL_ENV", "CI", "DJANGO_SETTINGS_MODULE"}
 KEPT_PREFIXES = ("PYTEST_", "PYTHON", "PLAYWRIGHT_", "HYPOTHESIS_", "OPS_TESTS_")
+NOT_KEPT = {"PYTHONUNBUFFERED"}
+"""With it nobody notices that a program keeps what it says to itself."""
 PREFIX = "dataprotect-tests-"
 _MEMORY_NEEDED = 12 << 30
 _MEMORY_USED = 6 << 30
@@ -27,7 +29,7 @@ def clean_environment() -> Path:
     Returns the folder that holds both, which the servers' user can walk into.
     """
     for name in list(os.environ):
-        if name not in KEPT and not name.startswith(KEPT_PREFIXES):
+        if name in NOT_KEPT or (name not in KEPT and not name.startswith(KEPT_PREFIXES)):
             del os.environ[name]
     workdir = new_workdir()
     for name, folder in {"HOME": "user", "DATAPROTECT_HOME": "home"}.items():

@@ -24,12 +24,15 @@ class Command(BaseCommand):
         supervisor = serving.Supervisor([serving.web(listen, plain), serving.workers(), serving.collector()])
         try:
             supervisor.start()
-            self.stdout.write(
-                f"The pages are at http://{listen}/, the logs in {settings.DATAPROTECT_HOME}/logs."
-            )
-            self.stdout.write("Press Ctrl-C to stop.")
+            self._say(f"The pages are at http://{listen}/, the logs in {settings.DATAPROTECT_HOME}/logs.")
+            self._say("Press Ctrl-C to stop.")
             supervisor.watch()
         except KeyboardInterrupt:
-            self.stdout.write("Stopping.")
+            self._say("Stopping.")
         finally:
             supervisor.stop()
+
+    def _say(self, line: str) -> None:
+        """At once, also to a file or a service's journal, where lines would wait until there are many."""
+        self.stdout.write(line)
+        self.stdout.flush()
