@@ -18,6 +18,7 @@ KEPT_PREFIXES = ("PYTEST_", "PYTHON", "PLAYWRIGHT_", "HYPOTHESIS_", "OPS_TESTS_"
 NOT_KEPT = {"PYTHONUNBUFFERED"}
 """With it nobody notices that a program keeps what it says to itself."""
 PREFIX = "dataprotect-tests-"
+_CGROUP = Path("/sys/fs/cgroup")
 _MEMORY_NEEDED = 12 << 30
 _MEMORY_USED = 6 << 30
 """At most, in bytes, by one test process: several run side by side, and need a fraction of it."""
@@ -87,8 +88,13 @@ def _keep_in_memory(workdir: Path) -> None:
 
 
 def _memory_available() -> int:
+    """In bytes; a container may be allowed less than the machine has."""
     found = re.search(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text())
-    return int(found[1]) << 10 if found else 0
+    available = int(found[1]) << 10 if found else 0
+    with contextlib.suppress(OSError, ValueError):
+        allowed, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        available = min(available, allowed - used)
+    return available
 
 
 def _public_temporary() -> Path:
