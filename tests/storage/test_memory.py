@@ -62,11 +62,11 @@ def peak_mib(folder: Path, blocks: int, small: int) -> int:
 def test_four_times_the_bytes_take_the_same_memory(tmp_path):
     little, much = peak_mib(tmp_path / "1", 192, 0), peak_mib(tmp_path / "2", 768, 0)
     assert much <= LIMIT_MIB
-    assert much <= little + 40, "SQLite's caches and one window of blocks fill up first, then no more"
+    assert much <= little + 25, "SQLite's caches and one window of blocks fill up first, then no more"
 
 
 @pytest.mark.slow
 def test_many_small_files_take_the_same_memory(tmp_path):
     little, much = peak_mib(tmp_path / "1", 0, 20_000), peak_mib(tmp_path / "2", 0, 100_000)
     assert much <= LIMIT_MIB
-    assert much <= little + 40, "SQLite's caches and one window of blocks fill up first, then no more"
+    assert much <= little + 25, "SQLite's caches and one window of blocks fill up first, then no more"
