@@ -60,9 +60,11 @@ def peak_mib(folder: Path, blocks: int, small: int) -> int:
 
 @pytest.mark.slow
 def test_four_times_the_bytes_take_the_same_memory(tmp_path):
-    little, much = peak_mib(tmp_path / "1", 192, 0), peak_mib(tmp_path / "2", 768, 0)
+    # The little one is large enough to have filled every buffer: up to some 300 MiB a run still grows by the
+    # windows of blocks under way, how fast depends on how the threads take turns.
+    little, much = peak_mib(tmp_path / "1", 384, 0), peak_mib(tmp_path / "2", 1536, 0)
     assert much <= LIMIT_MIB
-    assert much <= little + 25, "SQLite's caches and one window of blocks fill up first, then no more"
+    assert much <= little + 20, "what is held does not depend on how much there is"
 
 
 @pytest.mark.slow
