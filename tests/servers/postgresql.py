@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 
+from tests.servers.fresh_cluster import fresh_cluster
 from tests.servers.process import (
     children,
     stop_process,
@@ -98,15 +99,7 @@ class PostgresServer:
         if user := unprivileged_user():
             account = pwd.getpwnam(user)
             os.chown(self.folder, account.pw_uid, account.pw_gid)
-        secret = self.folder / "pw"
-        secret.write_text(self.password)
-        secret.chmod(0o644)
-        extra = ["--data-checksums"] if self.checksums else []
-        self.run(
-            self.bin / "initdb", "-D", self.data, "-U", "postgres", "-A", "scram-sha-256", "--no-sync",
-            "-E", "UTF8", "--locale=C.UTF-8", f"--pwfile={secret}", *extra,
-        )  # fmt: skip
-        secret.unlink()
+        fresh_cluster(self.run, self.bin, self.data, checksums=self.checksums, password=self.password)
         self.port = self.port or free_port()
         with (self.data / "postgresql.conf").open("a") as conf:
             base = {

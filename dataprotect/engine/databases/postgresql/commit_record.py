@@ -62,7 +62,7 @@ def _commit(page: bytes, place: int) -> datetime | None:
     record = page[place : place + length]
     if info & _KIND_MASK not in _KINDS or len(record) < length or length < _HEADER.size + 10:
         return None
-    if _crc32c(record[_HEADER.size :] + record[: _HEADER.size - 4]) != checksum:
+    if crc32c(record[_HEADER.size :] + record[: _HEADER.size - 4]) != checksum:
         return None
     data = _HEADER.size
     while data < length and record[data] in _SKIPPED:
@@ -73,7 +73,7 @@ def _commit(page: bytes, place: int) -> datetime | None:
     return _EPOCH + timedelta(microseconds=int.from_bytes(record[data : data + 8], "little", signed=True))
 
 
-def _crc32c(data: bytes) -> int:
+def crc32c(data: bytes) -> int:
     """CRC-32C (Castagnoli). Bit by bit: it is asked for a few short records."""
     crc = 0xFFFFFFFF
     for byte in data:
