@@ -16,7 +16,7 @@ from tests.people import session_of
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SIZES = ((1280, 800), (320, 640))
 COLOURS = ("color-contrast", "link-in-text-block")
-"""The rules of axe that look at colours, all that a theme changes: a page is loaded once for both themes."""
+"""The rules of axe that look at colours, all that a theme changes."""
 AXE = Axe()
 NewPage = Callable[..., Page]
 
@@ -25,23 +25,30 @@ def look(page: Page, base: str, pages: dict[str, str]) -> Iterator[str]:
     """What is wrong, in words: axe's findings, sideways scrolling, targets smaller than 24 px."""
     page.emulate_media(reduced_motion="reduce")  # colours change at once
     for name, address in pages.items():
+        page.goto(base + address)
+        page.evaluate(AXE.axe_script)
         for width, height in SIZES:
             page.set_viewport_size({"width": width, "height": height})
-            page.goto(base + address)
-            yield from findings(page, f"{name} at {width}")
+            yield from found(page, f"{name} at {width}")
             if page.evaluate("document.documentElement.scrollWidth") > width:
                 yield f"{name} at {width}: the page scrolls sideways"
             yield from (f"{name} at {width}: too small: {item}" for item in small_targets(page))
             page.emulate_media(color_scheme="dark")
-            yield from findings(page, f"{name} at {width} in dark", COLOURS)
+            yield from found(page, f"{name} at {width} in dark", COLOURS)
             page.emulate_media(color_scheme="light")
 
 
-def findings(page: Page, where: str, only: tuple[str, ...] = ()) -> Iterator[str]:
-    """What axe finds, by all of its rules or `only` by some."""
+def findings(page: Page, where: str) -> Iterator[str]:
+    """What axe finds on a page that it was not given yet."""
+    page.evaluate(AXE.axe_script)
+    return found(page, where)
+
+
+def found(page: Page, where: str, only: tuple[str, ...] = ()) -> Iterator[str]:
+    """What axe, in the page by now, finds by all of its rules or `only` by some."""
     options = {"resultTypes": ["violations"], **({"runOnly": [*only]} if only else {})}
-    for found in AXE.run(page, options=options).response["violations"]:
-        yield f"{where}: {found['id']}: {[node['html'] for node in found['nodes']][:3]}"
+    for each in page.evaluate("options => axe.run(options)", options)["violations"]:
+        yield f"{where}: {each['id']}: {[node['html'] for node in each['nodes']][:3]}"
 
 
 SMALL = """() => [...document.querySelectorAll(
