@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-import zstandard
-
 from dataprotect.core import steps
 from dataprotect.core.clock import iso, now
 from dataprotect.core.progress import Reporter
@@ -30,7 +28,7 @@ from dataprotect.storage.model import (
     PageTask,
     Task,
 )
-from dataprotect.storage.pipeline.frames import MANIFEST
+from dataprotect.storage.pipeline.frames import MANIFEST, compressor
 from dataprotect.storage.pipeline.manifest_lines import (
     Counted,
     attachment_line,
@@ -187,10 +185,10 @@ class BackupWriter:
     def _store_manifest(
         self, counted: Counted, objects: list[StoredObject], facts: dict[str, Any]
     ) -> StoredObject:
-        compressor = zstandard.ZstdCompressor(level=self._level)
         out = FramedObject(
-            self._backend, self._folder, names.MANIFEST, kind=MANIFEST, key=self._key, compressor=compressor
-        )
+            self._backend, self._folder, names.MANIFEST, kind=MANIFEST, key=self._key,
+            compressor=compressor(self._level),
+        )  # fmt: skip
         try:
             for chunk in _chunks(self._lines(counted, objects, facts)):
                 out.append(chunk)

@@ -7,8 +7,17 @@ import zstandard
 
 from dataprotect.storage.documents import DamagedObject
 from dataprotect.storage.keys.wrapping import DataKey
-from dataprotect.storage.pipeline.frames import FRAME, PACK, FrameDecoder, FrameEncoder, binding, nonce
+from dataprotect.storage.pipeline.frames import (
+    FRAME,
+    PACK,
+    FrameDecoder,
+    FrameEncoder,
+    binding,
+    compressor,
+    nonce,
+)
 
+MANY = b"".join(b"%d abcdefgh %d\n" % (n, n * n) for n in range(40_000))
 NAME = "i/backups/b/packs/00000001"
 
 
@@ -26,3 +35,11 @@ def test_a_frame_that_holds_more_or_less_than_it_says_is_damage(held: int) -> No
         return
     with pytest.raises(DamagedObject):
         decoder.decode_into(plain, 0, frame, zstandard.ZstdDecompressor())
+
+
+@pytest.mark.parametrize("level", [1, 3, 22])
+def test_a_level_is_as_small_as_it_is_everywhere_and_anybody_can_decode_it(level: int) -> None:
+    ours, usual = compressor(level).compress(MANY), zstandard.ZstdCompressor(level=level).compress(MANY)
+    assert zstandard.ZstdDecompressor().decompress(ours) == MANY
+    assert zstandard.frame_content_size(ours) == len(MANY)
+    assert len(ours) < 1.02 * len(usual)

@@ -10,6 +10,7 @@ import xxhash
 from dataprotect.core.errors import ForeseenError
 from dataprotect.storage.documents import DamagedObject
 from dataprotect.storage.model import BLOCK, Located
+from dataprotect.storage.pipeline.frames import FrameDecoder, compressor
 from dataprotect.storage.repository import Entry, Repository
 from tests.storage.test_format_document import Stranger
 from tests.storage.trees import INSTANCE, MemorySink, fill, proved, restored, root_of, store
@@ -56,9 +57,7 @@ def incremental(repository) -> bytes:
 
 def _place_of_first_frame(data: bytes) -> Located:
     """Random bytes do not compress: one raw zstd block, so the stored length is known in advance."""
-    import zstandard
-
-    stored = 12 + len(zstandard.ZstdCompressor(level=3).compress(data)) + 16
+    stored = 12 + len(compressor(3).compress(data)) + 16
     return Located(0, 1, 0, 56, stored, len(data), 0, len(data))
 
 
@@ -90,8 +89,6 @@ def test_a_stranger_restores_it_too(tmp_path, repository, incremental):
 
 
 def test_each_frame_is_read_and_decoded_once(repository, incremental, monkeypatch):
-    from dataprotect.storage.pipeline.frames import FrameDecoder
-
     decoded: list = []
     decode = FrameDecoder.decode_into
 

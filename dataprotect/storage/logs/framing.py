@@ -14,7 +14,7 @@ from dataprotect.storage.documents import DamagedObject, canonical
 from dataprotect.storage.keys.wrapping import DataKey
 from dataprotect.storage.logs.model import LogHeader, ReadPlain
 from dataprotect.storage.model import CHUNK
-from dataprotect.storage.pipeline.frames import END, FRAME, HEADER, LOG, TAG, FrameDecoder
+from dataprotect.storage.pipeline.frames import END, FRAME, HEADER, LOG, TAG, FrameDecoder, compressor
 from dataprotect.storage.pipeline.objects import FramedObject
 
 _LARGEST = 4 << 20
@@ -33,8 +33,7 @@ def write(
     length: int,
 ) -> int:  # fmt: skip
     """A new object, durable on return; its stored size. Raises ObjectExists, StorageFull."""
-    compressor = zstandard.ZstdCompressor(level=level, write_content_size=True, write_checksum=False)
-    out = FramedObject(backend, folder, name, kind=LOG, key=key, compressor=compressor)
+    out = FramedObject(backend, folder, name, kind=LOG, key=key, compressor=compressor(level))
     try:
         out.append(canonical(header.plain()))
         for offset in range(0, length, CHUNK):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import zstandard
 from xxhash import xxh3_128_digest
 
 from dataprotect.core.progress import Reporter
@@ -28,6 +27,7 @@ from dataprotect.storage.pipeline.comparing import (
     page_hashes,
     runs,
 )
+from dataprotect.storage.pipeline.frames import compressor
 from dataprotect.storage.pipeline.packing import Destination, PackDoors, Packing, Part, PendingBlock
 from dataprotect.storage.pipeline.spool import BlockRow, Spool
 
@@ -64,8 +64,7 @@ class BlockWorker:
         reporter: Reporter, old: OldBlocks | None,
     ) -> None:  # fmt: skip
         self._buffer = memoryview(bytearray(CHUNK if old is None else PAGED_BLOCKS * BLOCK))
-        compressor = zstandard.ZstdCompressor(level=level)
-        self._packing = Packing(to, pack_bytes, compressor, doors, self._row)
+        self._packing = Packing(to, pack_bytes, compressor(level), doors, self._row)
         self._spool, self._reporter, self._old = spool, reporter, old
         self._rows: list[BlockRow] = []
 
