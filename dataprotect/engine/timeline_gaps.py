@@ -32,7 +32,8 @@ def gaps_along(
     for start, end in _rest((min(starts), last), inside):
         holes = _rest((start, end), covered)
         found += [_hole(line, clock, hole, known) for hole in holes]
-        found += [_baseless(line, clock, span) for span in _rest((start, end), holes)]
+        useless = _rest((start, end), holes)
+        found += [_baseless(line, clock, span) for span in useless if not _lead_in(span, facts, windows)]
     return found
 
 
@@ -98,6 +99,13 @@ def _hole(line: Line, clock: LineClock, hole: Span, known: Sequence[KnownGap]) -
 def _baseless(line: Line, clock: LineClock, span: Span) -> Gap:
     reason = f"The log from {lsn.text(span[0])} is stored, but no good backup leads to it."
     return _gap(line, clock, span, NO_BASE, reason)
+
+
+def _lead_in(span: Span, facts: Facts, windows: Sequence[RecoveryWindow]) -> bool:
+    """Log is stored by whole segments, so the first one begins before the first backup: nothing is missing."""
+    start, end = span
+    first = min((window.start_position for window in windows), default=None)
+    return end == first and end - start < facts.segment_size
 
 
 def _gap(

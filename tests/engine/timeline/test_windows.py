@@ -47,7 +47,12 @@ def test_log_behind_a_backup_is_a_window_from_its_stop_to_the_end_of_the_log() -
     assert (window.start_at, window.end_at) == (at(20), at(99))
     assert spans(found) == [(20, 100, 1)]
     assert (window.point, window.abandoned, window.backup_ids) == (False, False, ("a",))
-    assert codes(found) == [(16, 20, "timeline.no_base")]
+    assert codes(found) == [], "what the first segment holds from before the first backup is no gap"
+
+
+def test_more_than_a_segment_before_the_first_good_backup_is_a_gap() -> None:
+    found = recovery_windows(facts(backups=(A,), stretches=(stretch(0, 100),)))
+    assert codes(found) == [(0, 20, "timeline.no_base")]
 
 
 def test_a_server_restored_twice_to_ever_earlier_points_has_the_past_it_was_restored_to() -> None:
@@ -107,14 +112,14 @@ def test_a_gap_in_the_middle_is_named_and_closed_by_the_next_backup() -> None:
         )
     )
     assert spans(found) == [(20, 48, 1), (90, 120, 1)]
-    assert codes(found)[1:] == [(48, 64, "logs.wal_removed"), (64, 90, "timeline.no_base")]
-    gap = found.gaps[1]
+    assert codes(found) == [(48, 64, "logs.wal_removed"), (64, 90, "timeline.no_base")]
+    gap = found.gaps[0]
     assert (gap.acknowledged, gap.row, gap.start_at, gap.end_at) == ("anna", 7, at(45), at(65))
 
 
 def test_a_gap_nobody_noticed_is_named_all_the_same() -> None:
     found = recovery_windows(facts(backups=(A,), stretches=(stretch(16, 48), stretch(64, 120))))
-    assert codes(found)[1:] == [(48, 64, "timeline.no_log"), (64, 120, "timeline.no_base")]
+    assert codes(found) == [(48, 64, "timeline.no_log"), (64, 120, "timeline.no_base")]
 
 
 def test_the_log_of_a_backup_itself_bridges_a_gap_for_that_backup_only() -> None:
@@ -156,7 +161,7 @@ def test_log_lost_before_a_failover_breaks_the_chain() -> None:
         facts(backups=(A,), stretches=(stretch(16, 48), stretch(64, 120, 2)), histories=forked(72))
     )
     assert spans(found) == [(20, 48, 1)]
-    assert codes(found)[1:] == [(48, 64, "timeline.no_log"), (64, 120, "timeline.no_base")]
+    assert codes(found) == [(48, 64, "timeline.no_log"), (64, 120, "timeline.no_base")]
 
 
 def test_what_the_old_primary_wrote_after_the_failover_is_an_abandoned_branch() -> None:
