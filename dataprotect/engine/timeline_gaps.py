@@ -102,7 +102,7 @@ def _baseless(line: Line, clock: LineClock, span: Span) -> Gap:
 
 
 def _lead_in(span: Span, facts: Facts, windows: Sequence[RecoveryWindow]) -> bool:
-    """Log is stored by whole segments, so the first one begins before the first backup: nothing is missing."""
+    """Log is stored by whole segments: the first one begins before the first backup, and nothing is lost."""
     start, end = span
     first = min((window.start_position for window in windows), default=None)
     return end == first and end - start < facts.segment_size

@@ -31,6 +31,7 @@ listen_addresses = '127.0.0.1'
 unix_socket_directories = '{sockets}'
 wal_level = replica
 max_wal_senders = 10
+max_slot_wal_keep_size = 2GB
 max_connections = 60
 shared_buffers = 128MB
 log_min_messages = warning
