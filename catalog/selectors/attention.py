@@ -155,9 +155,13 @@ def _facts(instance: Instance, failed: FailedBackup | None, logged: datetime | N
 
 
 def _alerts(user: Viewer) -> list[AttentionItem]:
-    """What this page does not look at itself, unless somebody snoozed it."""
+    """What this page does not look at itself, unless somebody snoozed it or it is only good to know."""
     rules = [code for code in RULES if code not in JUDGED_HERE]
-    awake = alert_list(user=user).filter(rule__in=rules, state__in=(AlertState.OPEN, AlertState.ACKNOWLEDGED))
+    awake = (
+        alert_list(user=user)
+        .filter(rule__in=rules, state__in=(AlertState.OPEN, AlertState.ACKNOWLEDGED))
+        .exclude(severity=Severity.INFO)
+    )
     return [
         AttentionItem(alert.rule, _tone(alert.severity), alert.title, None, alert.first_seen_at, alert=alert)
         for alert in awake.order_by("first_seen_at")[:LONGEST]

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from catalog.forms import RIGHTS
 from catalog.selectors import InstanceRow, StripDay
+from catalog.states import RunKind
 from dataprotect.ops.templatetags import show
 
 register = template.Library()
@@ -37,6 +38,12 @@ def tone(severity: str) -> str:
 @register.filter
 def symbol(severity: str) -> str:
     return ICONS.get(severity, "none")
+
+
+@register.filter
+def run_kind(kind: str) -> str:
+    """What a schedule starts, in words."""
+    return RunKind(kind).label
 
 
 @register.simple_tag

@@ -102,7 +102,6 @@ WORDS = {
     "glass_broken": ("Glass broken", "See the alert"),
     "glass_review_overdue": ("Not reviewed", "See the alert"),
     "restore_failed": ("Restore failed", "See the alert"),
-    "restore_delivered": ("Restored", "See the alert"),
 }
 
 

@@ -186,7 +186,7 @@ def test_overdue_is_a_state_of_its_own_on_every_page_that_says_what_comes(client
     page = body(lead.get("/instances/identity/"))
     assert 'state-bad">overdue</span>' in page
     assert 'href="/policies/critical/">critical</a>' in page and "No policy yet" not in page
-    assert "Differential is overdue since" in body(lead.get("/instances/identity/policy/"))
+    assert "Differential backup is overdue since" in body(lead.get("/instances/identity/policy/"))
 
 
 def test_blackouts_are_added_every_week_or_once_in_the_zone_of_the_policy(client_of: ClientOf):
