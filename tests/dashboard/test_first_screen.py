@@ -14,7 +14,6 @@ from dataprotect.ops.models import Job
 from tests.dashboard import seed_alerts
 from tests.dashboard.conftest import ClientOf
 
-
 ONLY_GOOD_TO_KNOW = {"restore_delivered"}
 
 
