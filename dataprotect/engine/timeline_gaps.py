@@ -32,8 +32,8 @@ def gaps_along(
     for start, end in _rest((min(starts), last), inside):
         holes = _rest((start, end), covered)
         found += [_hole(line, clock, hole, known) for hole in holes]
-        useless = _rest((start, end), holes)
-        found += [_baseless(line, clock, span) for span in useless if not _lead_in(span, facts, windows)]
+        baseless = _rest((start, end), holes)
+        found += [_baseless(line, clock, span) for span in baseless if not _lead_in(span, facts, windows)]
     return found
 
 

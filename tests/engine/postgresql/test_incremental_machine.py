@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, note, settings
@@ -182,79 +183,80 @@ class Changes(RuleBasedStateMachine):
         self.set_back_since |= self.busy.set_back()
 
 
-def machine(workdir: Path, binaries: Path, compared: list[str]) -> type[RuleBasedStateMachine]:
-    """Machines that add a line to `compared` for every backup that was proved."""
+class Machine(Changes):
+    """Backs up between the changes and proves each backup; adds a line to `compared` for each."""
 
-    class Machine(Changes):
-        def __init__(self) -> None:
-            super().__init__()
-            self.folder = workdir / f"machine{next(_numbers)}"
-            self.bench = Bench(self.folder / "bench")
-            self.bench.folder.chmod(0o711)
-            self.taken: list[BackupResult] = []
-            self.history = []
+    workdir: ClassVar[Path]
+    binaries: ClassVar[Path]
+    compared: ClassVar[list[str]]
 
-        @initialize(worth=st.booleans(), checksums=st.booleans(), reader=_readers)
-        def begin(self, worth: bool, checksums: bool, reader: str) -> None:
-            if not worth:
-                return
-            self.busy = NoServer()
-            if not enough(compared):
-                self.busy = BusyServer(binaries, self.folder / "busy", checksums=checksums)
-                self.back_up("full", reader)
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = self.workdir / f"machine{next(_numbers)}"
+        self.bench = Bench(self.folder / "bench")
+        self.bench.folder.chmod(0o711)
+        self.taken: list[BackupResult] = []
+        self.history = []
 
-        @precondition(lambda self: self.busy is None)
-        @rule()
-        def do_nothing(self) -> None:
-            """Hypothesis tries the simplest first."""
+    @initialize(worth=st.booleans(), checksums=st.booleans(), reader=_readers)
+    def begin(self, worth: bool, checksums: bool, reader: str) -> None:
+        if not worth:
+            return
+        self.busy = NoServer()
+        if not enough(self.compared):
+            self.busy = BusyServer(self.binaries, self.folder / "busy", checksums=checksums)
+            self.back_up("full", reader)
 
-        def teardown(self) -> None:
-            try:
-                if self.taken and isinstance(self.busy, BusyServer):
-                    clone = self.bench.bring_up(self.taken[-1], self.busy.server)
-                    if self.bench.repository.seal(INSTANCE, self.taken[-1].backup_id).facts["checksums"]:
-                        check_pages(clone)
-            finally:
-                if self.busy is not None:
-                    self.busy.close()
-                self.bench.close()
-                shutil.rmtree(self.folder, ignore_errors=True)
+    @precondition(lambda self: self.busy is None)
+    @rule()
+    def do_nothing(self) -> None:
+        """Hypothesis tries the simplest first."""
 
-        @precondition(lambda self: self.busy is not None)
-        @rule(type=_types, reader=_readers)
-        def back_up(self, type: str, reader: str) -> None:
-            self.changes = 0
-            if not isinstance(self.busy, BusyServer):
-                return
-            newest = self.taken[-1].backup_id if self.taken else ""
-            full = next((taken.backup_id for taken in reversed(self.taken) if taken.type == "full"), "")
-            base = {"incremental": newest, "differential": full}.get(type, "")
-            server = self.busy.server
-            request = self.bench.request(server, reader, type=type, base_id=base)  # type: ignore[arg-type]
-            with recorded() as read:
-                result = take_backup(request, self.bench.repository)
-            self.taken.append(result)
-            note(f"{result.backup_id} {type} {result.type_reason}")
-            assert result.type == type or self.set_back_since, result.type_reason
-            self.set_back_since = False
-            assert result.bad_pages == ()
-            sink = TreeSink(self.folder / "restored")
-            self.bench.repository.read(INSTANCE, result.backup_id).copy_to(sink)
-            assert read.differences(sink.place) == []
-            shutil.rmtree(sink.folder)
-            self._prove(result)
-            compared.append(f"{result.type} {reader}, number {len(self.taken)} {'; '.join(self.history)}")
-            self.history = []
+    def teardown(self) -> None:
+        try:
+            if self.taken and isinstance(self.busy, BusyServer):
+                clone = self.bench.bring_up(self.taken[-1], self.busy.server)
+                if self.bench.repository.seal(INSTANCE, self.taken[-1].backup_id).facts["checksums"]:
+                    check_pages(clone)
+        finally:
+            if self.busy is not None:
+                self.busy.close()
+            self.bench.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
-        def _prove(self, result: BackupResult) -> None:
-            assert isinstance(self.busy, BusyServer)
-            proved = verify(
-                "restore", self.bench.repository, INSTANCE, result.backup_id,
-                clones=self.bench.folder / "clones", binaries={self.busy.server.major: self.busy.server.bin},
-            )  # fmt: skip
-            assert proved.passed, [check for check in proved.checks if check.passed is False]
+    @precondition(lambda self: self.busy is not None)
+    @rule(type=_types, reader=_readers)
+    def back_up(self, type: str, reader: str) -> None:
+        self.changes = 0
+        if not isinstance(self.busy, BusyServer):
+            return
+        newest = self.taken[-1].backup_id if self.taken else ""
+        full = next((taken.backup_id for taken in reversed(self.taken) if taken.type == "full"), "")
+        base = {"incremental": newest, "differential": full}.get(type, "")
+        server = self.busy.server
+        request = self.bench.request(server, reader, type=type, base_id=base)  # type: ignore[arg-type]
+        with recorded() as read:
+            result = take_backup(request, self.bench.repository)
+        self.taken.append(result)
+        note(f"{result.backup_id} {type} {result.type_reason}")
+        assert result.type == type or self.set_back_since, result.type_reason
+        self.set_back_since = False
+        assert result.bad_pages == ()
+        sink = TreeSink(self.folder / "restored")
+        self.bench.repository.read(INSTANCE, result.backup_id).copy_to(sink)
+        assert read.differences(sink.place) == []
+        shutil.rmtree(sink.folder)
+        self._prove(result)
+        self.compared.append(f"{result.type} {reader}, number {len(self.taken)} {'; '.join(self.history)}")
+        self.history = []
 
-    return Machine
+    def _prove(self, result: BackupResult) -> None:
+        assert isinstance(self.busy, BusyServer)
+        proved = verify(
+            "restore", self.bench.repository, INSTANCE, result.backup_id,
+            clones=self.bench.folder / "clones", binaries={self.busy.server.major: self.busy.server.bin},
+        )  # fmt: skip
+        assert proved.passed, [check for check in proved.checks if check.passed is False]
 
 
 def enough(compared: list[str]) -> bool:
@@ -265,7 +267,8 @@ def enough(compared: list[str]) -> bool:
 @pytest.mark.timeout(120 + 60 * BACKUPS)
 def test_any_history_between_backups(workdir: Path, postgres_binaries) -> None:
     compared: list[str] = []
-    made = machine(workdir, postgres_binaries(15), compared)
+    about = {"workdir": workdir, "binaries": postgres_binaries(15), "compared": compared}
+    made = type("MachineOfThisRun", (Machine,), about)
     run_state_machine_as_test(
         made,
         settings=settings(
