@@ -13,7 +13,7 @@ LISTEN ?=
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-setup: ## Install what running needs: system packages, .venv
+setup: ## Install what running needs: system packages, .venv, the page sums in C
 	@.ci/setup.sh
 
 test-setup: setup ## … and what the tests need
@@ -41,4 +41,5 @@ lock: ## Resolve the requirements again, with hashes
 
 clean: ## Remove the environment and caches; backups, keys and the catalog in var/ stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+	rm -f dataprotect/engine/databases/postgresql/libpagesums.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,6 @@
 """PostgreSQL's page checksum (15-17), for many pages at once.
 
-The algorithm is that of `storage/checksum_impl.h`: 32 interleaved FNV-1a sums over the page as a 64 x 32
-matrix of 32-bit words, two closing rounds of zeros, folded by xor, mixed with the block number.
+As in `storage/checksum_impl.h`: the page's sums (page_sums.py), mixed with its block number.
 """
 
 from __future__ import annotations
@@ -11,27 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dataprotect.engine.databases.postgresql.page_sums import LANES, ROWS, Words, page_sums
+
 PAGE_SIZE = 8192
-_ROWS, _LANES = 64, 32
-_PRIME = np.array(16777619, dtype=np.uint32)  # as arrays: numpy spends longer on taking scalars in
-_SHIFT = np.array(17, dtype=np.uint32)
-_TOGETHER = 16
-"""Rows of a page gathered at once."""
-_ROW = np.dtype((np.void, 4 * _LANES))
-_NO_CHECKSUM_FIELD = np.uint32(0xFFFF0000)
 
-# checksumBaseOffsets of checksum_impl.h: part of the on-disk format.
-_BASE = np.array(
-    [
-        0x5B1F36E9, 0xB8525960, 0x02AB50AA, 0x1DE66D2A, 0x79FF467A, 0x9BB9F8A3, 0x217E7CD2, 0x83E13D2C,
-        0xF8D4474F, 0xE39EB970, 0x42C6AE16, 0x993216FA, 0x7B093B5D, 0x98DAFF3C, 0xF718902A, 0x0B1C9CDB,
-        0xE58F764B, 0x187636BC, 0x5D7B3BB1, 0xE73DE7DE, 0x92BEC979, 0xCCA6C0B2, 0x304A0979, 0x85AA43D4,
-        0x783125BB, 0x6CA8EAA2, 0xE407EAC6, 0x4B5CFC3E, 0x9FBF8C76, 0x15CA20BE, 0xF2CA9FD3, 0x959BD756,
-    ],
-    dtype=np.uint32,
-)  # fmt: skip
-
-Words = npt.NDArray[np.uint32]
 Flags = npt.NDArray[np.bool_]
 Blocks = npt.NDArray[np.uint64]
 
@@ -42,33 +24,6 @@ class Judgement:
 
     index: int
     lsn: int
-
-
-def _rounds(pages: Words) -> Words:
-    """The 32 sums of every page. Everything is done to one row of all pages at once, in place and on memory
-    that lies together: with a row of 16 KiB and a few scratch arrays nothing leaves the processor's caches.
-    """
-    sums = np.empty((len(pages), _LANES), dtype=np.uint32)
-    sums[:] = _BASE
-    flat, shifted = sums.reshape(-1), np.empty(sums.size, dtype=np.uint32)
-    rows = np.empty((_TOGETHER, sums.size), dtype=np.uint32)
-    source, gathered = pages.view(_ROW)[:, :, 0], rows.view(_ROW)
-    for first in range(0, _ROWS, _TOGETHER):
-        np.copyto(gathered, source[:, first : first + _TOGETHER].T)
-        if first == 0:
-            rows[0].reshape(sums.shape)[:, 2] &= _NO_CHECKSUM_FIELD  # pd_checksum counts as zero
-        for row in rows:
-            np.bitwise_xor(flat, row, flat)
-            _round(flat, shifted)
-    _round(flat, shifted)
-    _round(flat, shifted)
-    return sums
-
-
-def _round(sums: Words, shifted: Words) -> None:
-    np.right_shift(sums, _SHIFT, shifted)
-    np.multiply(sums, _PRIME, sums)
-    np.bitwise_xor(sums, shifted, sums)
 
 
 def checksums(data: memoryview | bytes | bytearray, first_block: int) -> npt.NDArray[np.uint16]:
@@ -114,14 +69,14 @@ def dated_since(data: memoryview | bytes | bytearray, since: int) -> Flags:
 
 
 def _expected(pages: Words, blocks: Blocks) -> npt.NDArray[np.uint16]:
-    folded = np.bitwise_xor.reduce(_rounds(pages), axis=1) ^ blocks.astype(np.uint32)
+    folded = page_sums(pages) ^ blocks.astype(np.uint32)
     wanted: npt.NDArray[np.uint16] = (folded % np.uint32(65535) + np.uint32(1)).astype(np.uint16)
     return wanted
 
 
 def _as_pages(data: memoryview | bytes | bytearray) -> Words:
     count = len(data) // PAGE_SIZE
-    return np.frombuffer(data, dtype="<u4", count=count * _ROWS * _LANES).reshape(count, _ROWS, _LANES)
+    return np.frombuffer(data, dtype="<u4", count=count * ROWS * LANES).reshape(count, ROWS, LANES)
 
 
 def _lsns(pages: Words) -> npt.NDArray[np.uint64]:
