@@ -41,5 +41,5 @@ lock: ## Resolve the requirements again, with hashes
 
 clean: ## Remove the environment and caches; backups, keys and the catalog in var/ stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
-	rm -f dataprotect/engine/databases/postgresql/libpagesums.so
+	rm -f dataprotect/engine/databases/postgresql/libpagesums.so.1
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -117,7 +117,7 @@ environment() {
 # Without a compiler (a system without apt) everything works, and pages are checked at a quarter of the speed.
 page_sums() {
     source=dataprotect/engine/databases/postgresql/page_sums.c
-    library=dataprotect/engine/databases/postgresql/libpagesums.so
+    library=dataprotect/engine/databases/postgresql/libpagesums.so.1
     if [ "$library" -nt "$source" ] || ! command -v cc >/dev/null; then
         return
     fi

@@ -7,6 +7,7 @@ what decoding the byte does, and drives out what other servers of the machine ha
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import mmap
@@ -22,6 +23,7 @@ WORTH_IT = 256 << 10
 
 _NOT_HERE = (errno.EINVAL, errno.EOPNOTSUPP)
 _DIRECT: int = getattr(os, "O_DIRECT", 0)
+_libc = ctypes.CDLL(None, use_errno=True)
 _own = threading.local()
 
 
@@ -39,6 +41,18 @@ def ask_for(descriptor: int) -> bool:
             return False
         raise
     return True
+
+
+def reserve(descriptor: int, size: int) -> None:
+    """Ask for the room of the whole file at once, where the file system can do that: writes that make a file
+    longer wait for each other. Raises OSError, of a full disk above all.
+
+    `os.posix_fallocate` would write into every block of it where the file system cannot.
+    """
+    if _libc.fallocate(descriptor, 0, ctypes.c_int64(0), ctypes.c_int64(size)):
+        number = ctypes.get_errno()
+        if number not in (*_NOT_HERE, errno.ENOSYS):
+            raise OSError(number, os.strerror(number))
 
 
 def write(descriptor: int, data: memoryview, offset: int) -> int:

@@ -186,9 +186,11 @@ class TreeSink:
         name = held_name(path) if path in self._held else path
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(name, flags, 0o600)
-        if self._owner:
-            os.fchown(descriptor, self._owner.uid, self._owner.gid)
-        direct = self._durable and direct_write.suits(entry.size) and direct_write.ask_for(descriptor)
+        try:
+            direct = self._prepare(descriptor, entry.size)
+        except BaseException:
+            os.close(descriptor)
+            raise
         file = _File(name, entry.mode & 0o7777, entry.mtime, direct, descriptor)
         with self._lock:
             self._files[number] = file
@@ -196,6 +198,15 @@ class TreeSink:
             self._evict()
         self.files += 1
         self.bytes += entry.size
+
+    def _prepare(self, descriptor: int, size: int) -> bool:
+        """Give it its owner and its room; True when it is to be written directly."""
+        if self._owner:
+            os.fchown(descriptor, self._owner.uid, self._owner.gid)
+        direct = self._durable and direct_write.suits(size) and direct_write.ask_for(descriptor)
+        if direct:
+            direct_write.reserve(descriptor, size)
+        return direct
 
     def _acquire(self, number: int) -> _File:
         with self._lock:

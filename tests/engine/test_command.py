@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -70,10 +71,36 @@ def test_output_is_bounded_and_its_end_is_kept() -> None:
     assert result.stdout.endswith("end\n")
 
 
+class Counting(Silent):
+    times = 0
+
+    def checkpoint(self) -> None:
+        self.times += 1
+
+
 def test_lines_are_handed_over_as_they_come() -> None:
     lines: list[str] = []
     command.run([PYTHON, "-c", "print('one'); print('two')"], on_line=lines.append)
     assert lines == ["one", "two"]
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_the_end_is_seen_with_and_without_the_kernels_help(
+    watched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(pid: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    if not watched:
+        monkeypatch.setattr(os, "pidfd_open", unknown)
+    before = set(Path("/proc/self/fd").iterdir())
+    asked = Counting()
+    result = command.run([PYTHON, "-c", "import time; time.sleep(0.5); print('done')"], reporter=asked)
+    assert result.stdout == "done\n"
+    assert asked.times >= 1
+    assert set(Path("/proc/self/fd").iterdir()) == before
+    with pytest.raises(command.CommandTimeout):
+        command.run([PYTHON, "-c", "import time; time.sleep(60)"], timeout=0.1)
 
 
 def test_a_failing_line_reader_ends_the_program_and_says_why() -> None:

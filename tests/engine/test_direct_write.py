@@ -77,6 +77,21 @@ def test_large_files_bypass_the_page_cache_and_every_file_is_right(tmp_path: Pat
     assert {name: (folder / name).read_bytes() for name in content} == content
 
 
+def test_the_room_of_a_large_file_is_asked_for_before_it_is_written(tmp_path: Path) -> None:
+    with TreeSink(lambda path: tmp_path / path) as sink:
+        sink.begin(a_file("large", LARGE), 0)
+        found = (tmp_path / "large").stat()
+        assert found.st_size == len(LARGE)
+        assert found.st_blocks * 512 >= len(LARGE)
+
+
+def test_room_that_no_disk_has_is_refused_and_a_file_system_that_reserves_none_is_left_alone() -> None:
+    with tempfile.TemporaryFile(dir="/var/tmp") as file, pytest.raises(OSError, match="File too large"):
+        direct_write.reserve(file.fileno(), 1 << 62)
+    with Path("/proc/self/comm").open("wb", buffering=0) as other:
+        direct_write.reserve(other.fileno(), 4096)
+
+
 def test_what_is_thrown_away_is_left_in_the_page_cache(tmp_path: Path) -> None:
     with TreeSink(lambda path: tmp_path / path, durable=False) as sink:
         sink.begin(a_file("large", LARGE), 0)

@@ -21,8 +21,8 @@ Words = npt.NDArray[np.uint32]
 PageSums = Callable[[Words], Words]
 """From pages (n x ROWS x LANES, little-endian, whole in memory) to n sums. Thread-safe."""
 
-LIBRARY = Path(__file__).with_name("libpagesums.so")
-"""Built from page_sums.c by `make setup` where there is a compiler."""
+LIBRARY = Path(__file__).with_name("libpagesums.so.1")
+"""Built from page_sums.c by `make setup` where there is a compiler. Named .so it would pass for a module."""
 
 _PRIME = np.array(16777619, dtype=np.uint32)  # as arrays: numpy spends longer on taking scalars in
 _SHIFT = np.array(17, dtype=np.uint32)
