@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from catalog.models import Backup, Instance
 from catalog.roles import BREAK_GLASS, ROLES
@@ -44,7 +45,7 @@ class SourceForm(HouseForm):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        if bool(data.get("at")) == bool(data.get("backup")):
+        if not self.errors and bool(data["at"]) == bool(data["backup"]):
             self.add_error("at", "Expected an instant, or one backup.")
         return data
 
@@ -83,12 +84,9 @@ class TargetForm(HouseForm):
         label="Onto", help_text="What is there is replaced or changed. No server is chosen for you.",
     )  # fmt: skip
     databases = forms.CharField(
-        required=False, widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="One name a line, in the order of the run.",
-    )  # fmt: skip
-    tables = forms.CharField(
-        required=False, widget=forms.Textarea(attrs={"rows": 3}), help_text="schema.table, one a line."
+        label="Database", widget=forms.Textarea(attrs={"rows": 1}), help_text="Its name."
     )
+    tables = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), help_text="schema.table, one a line.")
     table_mode = forms.ChoiceField(
         required=False, choices=[("", "Choose what becomes of the rows"), *TableMode.choices], label="How"
     )
@@ -104,6 +102,10 @@ class TargetForm(HouseForm):
                 del self.fields[name]
         if scope == Scope.SYSTEM:
             del self.fields["databases"]
+        elif scope == Scope.DATABASES:
+            several = self.fields["databases"]
+            several.label, several.widget.attrs["rows"] = "Databases", 3
+            several.help_text = "One name a line, in the order of the run."
 
     def clean_databases(self) -> list[str]:
         return _lines(self.cleaned_data["databases"])
@@ -145,6 +147,8 @@ class SubmitForm(HouseForm):
 
     def __init__(self, *args: Any, name: str, demanded: frozenset[Safeguard], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for end in ("window_start", "window_end"):
+            self.fields[end].help_text = f"In {timezone.get_current_timezone_name()}."
         for item in demanded:
             for answer in self._ANSWERS[item]:
                 self.fields[answer].required = True

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
-from catalog.models import Instance
+from catalog.models import Instance, InstanceDatabase
 from catalog.roles import BREAK_GLASS
 from catalog.selectors.roles import counting_roles
 from catalog.selectors.visible import (
@@ -48,6 +48,12 @@ def request_list(*, user: Viewer) -> QuerySet[RestoreRequest]:
         return rows
     visible = instances_visible(user=user).order_by().values("pk")
     return rows.filter(Q(instance__in=visible) | Q(target_instance__in=visible))
+
+
+def databases_unseen(*, request: RestoreRequest) -> list[str]:
+    """Those of the request that its instance was never seen to have; backups hold no others."""
+    seen = set(InstanceDatabase.objects.filter(instance=request.instance).values_list("name", flat=True))
+    return [name for name in request.databases if name not in seen]
 
 
 def request_get(*, user: Viewer, restore_id: str) -> RestoreRequest:

@@ -18,6 +18,7 @@ from dataprotect.ops.operating_profile import Demand, OperatingProfile, Safeguar
 from dataprotect.ops.selectors import operating_profile
 from restores.models import ApprovalPolicy, RestoreRequest, RestoreSettings
 from restores.selectors.approvals import PolicyRow, others_who_fill, policy_active, row_for, rows_of
+from restores.selectors.requests import databases_unseen
 from restores.services.estimate import Rates, rates, rollback_seconds, step_seconds
 from restores.services.plan_words import what_changes, why_signed
 from restores.services.request_draft import target_of
@@ -154,8 +155,7 @@ def _sizes(request: RestoreRequest) -> dict[str, int]:
         return {}
     if request.scope == Scope.SYSTEM:
         return rows
-    unknown = [name for name in request.databases if name not in rows]
-    if unknown:
+    if unknown := databases_unseen(request=request):
         raise ForeseenError(
             "restore.database_unknown",
             f"{request.instance.name} has no database {unknown[0]!a} that was ever seen.",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 
 from dataprotect.core.errors import ForeseenError
+from dataprotect.core.wording import counted
 from dataprotect.engine import replace
 from dataprotect.engine.replace_model import Health, ReplaceRequest
 from restores.models import RestoreSettings, RestoreStep
@@ -41,7 +42,7 @@ def watch(work: Work, step: RestoreStep) -> None:
         _refuse_low_disk(request, settings.free_limit_percent)
         looks += 1
         time.sleep(min(_LOOK_EVERY, max(0.0, until - time.monotonic())))
-    note = f"{step.database} was looked at {looks} times in {settings.watch_seconds} s"
+    note = f"{step.database} was looked at {counted(looks, 'time')} in {settings.watch_seconds} s"
     note += "." if missing is None else f"; rows missing: {missing:.3f} %."
     step_done(work.context, step, note, {"looks": looks, "missing_percent": missing})
 
@@ -61,7 +62,7 @@ def _watch_system(work: Work, step: RestoreStep) -> None:
         _refuse_low_disk(replace_request(work.request, target.database), settings.free_limit_percent)
         looks += 1
         time.sleep(min(_LOOK_EVERY, max(0.0, until - time.monotonic())))
-    note = f"The server was looked at {looks} times in {settings.watch_seconds} s."
+    note = f"The server was looked at {counted(looks, 'time')} in {settings.watch_seconds} s."
     step_done(work.context, step, note, {"looks": looks})
 
 

@@ -87,7 +87,7 @@ def test_a_changed_plan_voids_what_was_signed_and_what_was_only_read(
 
     page = at_restore(anna)
     page.goto(f"{site}/restores/{RESTORE}/target/")
-    page.get_by_role("textbox", name="Databases").fill("ledger")
+    page.get_by_role("textbox", name="Database").fill("ledger")
     page.get_by_role("button", name="Save and look at the plan").click()
     expect(page.get_by_role("heading", name="Preflight and plan")).to_be_visible()
     emil.get_by_role("button", name="Approve the plan").click()

@@ -95,7 +95,7 @@ def ask(hands: Hands, scene: Scene, instant: str) -> str:
     hands.choose("How much", "Tables of one database")
     hands.press("button", "Save and go on")
     hands.choose("Onto", scene.instance.name)
-    hands.fill("Databases", SHOP)
+    hands.fill("Database", SHOP)
     hands.fill("Tables", "public.orders")
     hands.choose("How", "Merge missing rows")
     hands.press("button", "Save and look at the plan")

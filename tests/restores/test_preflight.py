@@ -10,11 +10,13 @@ import pytest
 
 from catalog.models import Backup, Verification
 from dataprotect.core import clock
+from dataprotect.core.errors import ForeseenError
 from dataprotect.engine.model import Check
 from dataprotect.engine.recovery_target import as_plain
 from dataprotect.engine.timeline_model import Target
 from restores.models import RestoreRequest
 from restores.services.preflight import preflight
+from restores.services.request_plan import plan_freeze
 from tests.catalog.retained import Retained
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,3 +79,18 @@ def test_an_instant_nothing_leads_to(retained: Retained) -> None:
     target = as_plain(Target("time", at=clock.now() - timedelta(days=9)))
     check = found(retained, target)["backup and log that lead there"]
     assert check.passed is False and "recovery window" in check.found
+
+
+def test_a_database_that_was_never_seen_fails_at_once(retained: Retained) -> None:
+    request = RestoreRequest(
+        instance=retained.instance, target_instance=retained.instance,
+        backup=Backup.objects.get(backup_id="i1"),
+        scope="database", databases=["nosuch"], restore_id="r0",
+    )  # fmt: skip
+    checks = {check.name: check for check in preflight(request=request)}
+    assert checks["database in the backup"].passed is False
+    assert "was never seen to have nosuch" in checks["database in the backup"].found
+    assert "server answers" not in checks, "there is nothing to ask it"
+    with pytest.raises(ForeseenError) as refused:
+        plan_freeze(request=request)
+    assert refused.value.code == "restore.database_unknown"
