@@ -15,7 +15,8 @@ bench) packages="$packages pgbackrest zstd openssl" ;;
 *) echo "usage: $0 [test|bench]" >&2; exit 2 ;;
 esac
 [ "$purpose" = run ] || locks="$locks tests/requirements.txt"
-command -v cc >/dev/null || packages="$packages gcc libc6-dev"
+compiler=""
+command -v cc >/dev/null || compiler="gcc libc6-dev"
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -30,8 +31,8 @@ missing_packages() {
 ask_for_packages() {
     say ""
     say "DataProtect needs these system packages, and this account may not install them: $1"
-    say "They are the PostgreSQL server and its tools, the text layout that reports are drawn with, fonts, and a C"
-    say "compiler for the one loop that numpy is too slow for."
+    say "They are the PostgreSQL server and its tools, the text layout that reports are drawn with, fonts, and where"
+    say "there is none a C compiler for the one loop that Python is too slow for."
     say "Have somebody with administrator rights run this one command, then run make again:"
     say ""
     say "    $2"
@@ -44,17 +45,18 @@ install_packages() {
         ask_for_packages "$(echo $packages)" "install PostgreSQL 15 and Pango with this system's own package tool (there is no apt here)"
     fi
     missing=$(missing_packages)
-    missing=${missing% }
-    [ -n "$missing" ] || return 0
+    wanted="$missing$compiler"
+    wanted=${wanted% }
+    [ -n "$wanted" ] || return 0
     # shellcheck disable=SC2086
     if [ "$(id -u)" = 0 ]; then
-        say "Installing system packages: $missing"
-        quietly .ci/packages.sh $missing
+        say "Installing system packages: $wanted"
+        quietly .ci/packages.sh $wanted
     elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-        say "Installing system packages with sudo: $missing"
-        sudo "$PWD/.ci/packages.sh" $missing || ask_for_packages "$missing" "sudo $PWD/.ci/packages.sh $missing"
-    else
-        ask_for_packages "$missing" "sudo $PWD/.ci/packages.sh $missing"
+        say "Installing system packages with sudo: $wanted"
+        sudo "$PWD/.ci/packages.sh" $wanted || ask_for_packages "$wanted" "sudo $PWD/.ci/packages.sh $wanted"
+    elif [ -n "$missing" ]; then
+        ask_for_packages "$wanted" "sudo $PWD/.ci/packages.sh $wanted"
     fi
 }
 
@@ -114,15 +116,19 @@ environment() {
     done
 }
 
-# Without a compiler (a system without apt) everything works, and pages are checked at a quarter of the speed.
+# Without a compiler everything works, and pages are checked at a quarter of the speed: nothing to stop for.
 page_sums() {
     source=dataprotect/engine/databases/postgresql/page_sums.c
     library=dataprotect/engine/databases/postgresql/libpagesums.so.1
     if [ "$library" -nt "$source" ] || ! command -v cc >/dev/null; then
         return
     fi
-    quietly cc -O3 -shared -fPIC -o "$library.$$" "$source"
-    mv "$library.$$" "$library"
+    if said=$(cc -O3 -shared -fPIC -o "$library.$$" "$source" 2>&1); then
+        mv "$library.$$" "$library"
+    else
+        say "Page checksums will be computed in Python, four times slower, because they could not be compiled:"
+        say "$said"
+    fi
 }
 
 install_packages

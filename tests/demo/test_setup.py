@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dataprotect.engine.databases.postgresql.page_sums import LIBRARY, by_library
 from tests.demo.running import ROOT
 
 LOCKS = ("requirements.txt", "tests/requirements.txt")
@@ -24,7 +27,9 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path / "checkout"
 
 
-def set_up(checkout: Path, **tools: str) -> subprocess.CompletedProcess[str]:
+def set_up(
+    checkout: Path, path: str | Path = "/usr/bin:/bin", **tools: str
+) -> subprocess.CompletedProcess[str]:
     """Run `make setup` with these programs in front of the machine's own."""
     folder = checkout / "tools"
     folder.mkdir(exist_ok=True)
@@ -33,7 +38,7 @@ def set_up(checkout: Path, **tools: str) -> subprocess.CompletedProcess[str]:
         program.write_text(f"#!/bin/sh\n{body}\n")
         program.chmod(0o755)
     return subprocess.run(
-        ["make", "setup"], cwd=checkout, env={"PATH": f"{folder}:/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        ["make", "setup"], cwd=checkout, env={"PATH": f"{folder}:{path}", "LC_ALL": "C.UTF-8"},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
 
@@ -61,6 +66,56 @@ def test_with_rights_it_installs_only_what_is_missing(checkout: Path) -> None:
     assert done.returncode != 0, "a failed installation ends the set-up"
     assert asked.read_text() == "unixodbc\n"
     assert not (checkout / ".venv").exists()
+
+
+@pytest.fixture
+def installed(checkout: Path) -> Path:
+    """All there but the library in C; its folder."""
+    (checkout / ".venv/bin").mkdir(parents=True)
+    (checkout / ".venv/bin/python").symlink_to("/bin/true")
+    digest = hashlib.sha256((checkout / "requirements.txt").read_bytes()).hexdigest()
+    (checkout / ".venv/.installed-requirements_txt").write_text(f"{digest}  -\n")
+    folder = checkout / LIBRARY.parent.relative_to(ROOT)
+    folder.mkdir(parents=True)
+    shutil.copy(LIBRARY.with_name("page_sums.c"), folder)
+    return folder
+
+
+def test_what_is_in_c_is_built_once_and_again_when_its_source_is_newer(
+    checkout: Path, installed: Path
+) -> None:
+    assert set_up(checkout, dpkg_query="printf installed").returncode == 0
+    built = installed / LIBRARY.name
+    assert by_library(built) is not None
+    first = built.stat()
+    set_up(checkout, dpkg_query="printf installed")
+    assert built.stat().st_ino == first.st_ino
+    os.utime(built, (1, 1))
+    set_up(checkout, dpkg_query="printf installed")
+    assert built.stat().st_ino != first.st_ino
+    assert {each.name for each in installed.iterdir()} == {LIBRARY.name, "page_sums.c"}
+
+
+def test_a_compiler_is_wanted_and_not_demanded(checkout: Path, installed: Path) -> None:
+    asked = checkout / "asked"
+    (checkout / ".ci/packages.sh").write_text(f'#!/bin/sh\necho "$*" >>{asked}\n')
+    bare = checkout / "bare"
+    bare.mkdir()
+    for name in ("make", "sh", "dirname", "tr", "sha256sum", "cat", "mktemp", "rm", "python3"):
+        (bare / name).symlink_to(Path("/usr/bin") / name)
+    machine = {"path": bare, "dpkg_query": "printf installed", "apt_get": "exit 99"}
+    assert set_up(checkout, id="echo 1000", sudo="exit 1", **machine).returncode == 0
+    assert not asked.exists()
+    assert set_up(checkout, id="echo 0", **machine).returncode == 0
+    assert asked.read_text() == "gcc libc6-dev\n"
+    assert {each.name for each in installed.iterdir()} == {"page_sums.c"}
+
+
+def test_a_compiler_that_fails_stops_nothing_and_is_told(checkout: Path, installed: Path) -> None:
+    done = set_up(checkout, dpkg_query="printf installed", cc="echo 'no stdint.h here' >&2; exit 1")
+    assert done.returncode == 0
+    assert "computed in Python" in done.stderr and "no stdint.h here" in done.stderr
+    assert {each.name for each in installed.iterdir()} == {"page_sums.c"}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
