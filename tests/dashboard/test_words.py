@@ -204,6 +204,14 @@ def test_sizes_in_three_digits(count: int, words: str):
     assert show.short_size(count) == words
 
 
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [(0, "0 days"), (1, "1 day"), (30, "30 days"), (365, "1 year"), (366, "366 days"), (2555, "7 years")],
+)
+def test_how_long_something_is_kept_in_years_where_they_are_whole(days: int, words: str):
+    assert show.days(days) == words
+
+
 def test_names_of_databases_and_programs_are_not_reworded():
     assert show.check_name("row counts of order_items") == "Row counts of order_items"
     assert show.check_name("pg_amcheck of order_items") == "pg_amcheck of order_items"

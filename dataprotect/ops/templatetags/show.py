@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from dataprotect.core import clock
+from dataprotect.core.wording import days_in_words
 from dataprotect.ops.views.kept_words import words_kept
 
 register = template.Library()
@@ -306,6 +307,12 @@ def visible(text: object) -> str:
 def share(part: float | None) -> SafeString | str:
     """A percentage as `4.2 %`."""
     return UNKNOWN if part is None else f"{part:.1f} %" if part < 10 else f"{part:.0f} %"
+
+
+@register.filter
+def days(count: int) -> str:
+    """How long something is kept: `90 days`, `7 years`."""
+    return days_in_words(count)
 
 
 def duration_range(seconds: float, low: float = 0.8, high: float = 1.4) -> str:
