@@ -25,6 +25,7 @@ urlpatterns = [
     path(f"{_ONE}/", requests.restore, name="restore"),
     path(f"{_ONE}/progress/", requests.restore_progress, name="restore_progress"),
     path(f"{_ONE}/progress.json", requests.restore_json, name="restore_json"),
+    path(f"{_ONE}/source/", wizard.source, name="restore_source"),
     path(f"{_ONE}/target/", wizard.target, name="restore_target"),
     path(f"{_ONE}/plan/", wizard.plan, name="restore_plan"),
     path(f"{_ONE}/compare/", wizard.compare, name="restore_compare"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -102,6 +102,23 @@ def wish_of(row: RestoreRequest) -> Wish:
     """What the row says now, to be changed in part (`dataclasses.replace`)."""
     from_row = {each.name: getattr(row, each.name) for each in fields(Wish) if each.name != "recovery_target"}
     return Wish(**from_row | {"recovery_target": target_of(row)})
+
+
+def from_elsewhere(wish: Wish, *, scope: str, recovery_target: Target | None, backup: Backup | None) -> Wish:
+    """The same wish with another source or scope, without what then has no meaning: what the scope does not
+    take, and rows that were chosen from another comparison.
+    """
+    moved = replace(wish, scope=scope, recovery_target=recovery_target, backup=backup)
+    if scope == Scope.TEST:
+        moved = replace(moved, target_instance=None)
+    if scope in (Scope.TEST, Scope.SYSTEM):
+        moved = replace(moved, databases=())
+    if scope != Scope.TABLE:
+        return replace(moved, tables=(), table_mode="", options={})
+    if wish.table_mode == TableMode.ROWS and not _compares_the_same(wish, moved):
+        options = {name: value for name, value in wish.options.items() if name != "rows"}
+        return replace(moved, table_mode="", options=options)
+    return moved
 
 
 def _compares_the_same(old: Wish, new: Wish) -> bool:

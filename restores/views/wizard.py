@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
 from django.contrib import messages
@@ -19,7 +20,15 @@ from restores.models import RestoreRequest
 from restores.selectors.requests import instances_restorable, request_detail, request_get
 from restores.services.plan_words import what_changes
 from restores.services.preflight import preflight
-from restores.services.request_draft import Wish, may_change, restore_draft, restore_edit, wish_of
+from restores.services.request_draft import (
+    Wish,
+    from_elsewhere,
+    may_change,
+    restore_draft,
+    restore_edit,
+    target_of,
+    wish_of,
+)
 from restores.services.request_plan import plan_freeze
 from restores.services.request_submit import restore_submit
 from restores.services.safeguards import answers_demanded, name_to_type
@@ -44,9 +53,47 @@ def new(request: Request) -> HttpResponse:
         except InvalidInput as error:
             show_refusal(form, error)
         else:
-            step = "restore_plan" if row.scope == Scope.TEST else "restore_target"
-            return redirect(step, restore_id=row.restore_id)
+            return _after_source(row)
     return render(request, "restores/new.html", {"form": form})
+
+
+@form_page
+def source(request: Request, restore_id: str) -> HttpResponse:
+    """Step 1 once more: another instant, another backup, another scope. The instance stays."""
+    row = _changeable(request, restore_id)
+    given = request.POST if request.method == "POST" else None
+    instances = instances_restorable(user=request.user).filter(pk=row.instance_id)
+    form = SourceForm(given, instances=instances, initial=_source_of(row))
+    if given is not None and form.is_valid():
+        try:
+            wish = from_elsewhere(
+                wish_of(row),
+                scope=form.cleaned_data["scope"],
+                recovery_target=form.target(),
+                backup=form.chosen_backup(),
+            )
+            row = restore_edit(actor=request.user, request=row, wish=wish)
+        except InvalidInput as error:
+            show_refusal(form, error)
+        else:
+            return _after_source(row)
+    return render(request, "restores/new.html", {"form": form, "row": row})
+
+
+def _after_source(row: RestoreRequest) -> HttpResponse:
+    """A test restore has no target to choose."""
+    step = "restore_plan" if row.scope == Scope.TEST else "restore_target"
+    return redirect(step, restore_id=row.restore_id)
+
+
+def _source_of(row: RestoreRequest) -> dict[str, str]:
+    """What the form can say of it: an LSN or a restore point, given by command or API, is not typed here."""
+    target = target_of(row)
+    at = "latest" if target is not None and target.kind == "latest" else ""
+    if target is not None and target.at is not None:
+        at = target.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    backup = row.backup.backup_id if row.backup and target is None else ""
+    return {"instance": row.instance.name, "at": at, "backup": backup, "scope": row.scope}
 
 
 @form_page

@@ -92,6 +92,7 @@ def of_restores() -> dict[str, str]:
 def restore_forms() -> dict[str, str]:
     return {
         "restore_submit": reverse("restore_submit", args=[DRAFT]),
+        "restore_source": reverse("restore_source", args=[WAITING]),
         "restore_target": reverse("restore_target", args=[WAITING]),
         "restoring_edit": reverse("restoring_edit", args=["orders"]),
         "smoke_test_add": reverse("smoke_test_add", args=["orders"]),

@@ -47,7 +47,7 @@ def test_roles_that_see_everything_open_every_page(role: str, client_of: ClientO
 
 EVERYBODY = {"gap", "instance_policy"}
 """A page to read for whoever sees the instance; its form is for whoever may change it."""
-RESTORE = ("restore_new", "restore_submit", "restore_target")
+RESTORE = ("restore_new", "restore_source", "restore_submit", "restore_target")
 SET_UP = ("restoring_edit", "smoke_test_add", "smoke_test_edit")
 FORMS_OF = {
     "operator": {"repository_add", "repository_edit", "stop_raise", "channel_add"},
