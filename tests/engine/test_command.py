@@ -156,7 +156,7 @@ def test_a_background_server_logs_to_its_own_private_file(tmp_path: Path) -> Non
     log = tmp_path / "log"
     process = command.background([PYTHON, "-uc", "print('hello'); import time; time.sleep(60)"], log=log)
     deadline = time.monotonic() + 10
-    while "hello" not in log.read_text() and time.monotonic() < deadline:
+    while log.read_text() != "hello\n" and time.monotonic() < deadline:
         time.sleep(0.05)
     assert log.read_text() == "hello\n"
     assert log.stat().st_mode & 0o777 == 0o600
