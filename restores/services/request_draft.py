@@ -114,11 +114,16 @@ def from_elsewhere(wish: Wish, *, scope: str, recovery_target: Target | None, ba
     if scope in (Scope.TEST, Scope.SYSTEM):
         moved = replace(moved, databases=())
     if scope != Scope.TABLE:
-        return replace(moved, tables=(), table_mode="", options={})
+        return replace(
+            moved, tables=(), table_mode="", options=_without(wish, "rows", "triggers", "conflicts")
+        )
     if wish.table_mode == TableMode.ROWS and not _compares_the_same(wish, moved):
-        options = {name: value for name, value in wish.options.items() if name != "rows"}
-        return replace(moved, table_mode="", options=options)
+        return replace(moved, table_mode="", options=_without(wish, "rows"))
     return moved
+
+
+def _without(wish: Wish, *options: str) -> dict[str, Any]:
+    return {name: value for name, value in wish.options.items() if name not in options}
 
 
 def _compares_the_same(old: Wish, new: Wish) -> bool:

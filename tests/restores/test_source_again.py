@@ -114,3 +114,10 @@ def test_rows_that_were_chosen_belong_to_their_instant(orders: Instance, dba: Db
     )
     whole = from_elsewhere(wish, scope=Scope.DATABASE, recovery_target=AT_THEN, backup=None)
     assert (whole.tables, whole.table_mode, whole.options) == ((), "", {})
+
+
+def test_what_is_meant_for_whole_databases_stays_with_them(orders: Instance, dba: Dba) -> None:
+    wish = wish_of(drafted(dba("anna"), orders, options={"create_roles": True}))
+    for scope in (Scope.DATABASE, Scope.DATABASES, Scope.TABLE):
+        moved = from_elsewhere(wish, scope=scope, recovery_target=Target("latest"), backup=None)
+        assert moved.options == {"create_roles": True}
