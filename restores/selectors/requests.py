@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,10 +51,14 @@ def request_list(*, user: Viewer) -> QuerySet[RestoreRequest]:
     return rows.filter(Q(instance__in=visible) | Q(target_instance__in=visible))
 
 
-def databases_unseen(*, request: RestoreRequest) -> list[str]:
-    """Those of the request that its instance was never seen to have; backups hold no others."""
-    seen = set(InstanceDatabase.objects.filter(instance=request.instance).values_list("name", flat=True))
-    return [name for name in request.databases if name not in seen]
+def database_sizes(*, instance: Instance) -> dict[str, int]:
+    """Bytes of each database the instance was ever seen to have; its backups hold no others."""
+    return dict(InstanceDatabase.objects.filter(instance=instance).values_list("name", "size_bytes"))
+
+
+def unseen(request: RestoreRequest, sizes: Collection[str]) -> list[str]:
+    """Databases of the request that are not among those."""
+    return [name for name in request.databases if name not in sizes]
 
 
 def request_get(*, user: Viewer, restore_id: str) -> RestoreRequest:

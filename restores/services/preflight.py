@@ -15,7 +15,7 @@ from dataprotect.engine.databases.postgresql import binaries as programs
 from dataprotect.engine.model import Check
 from dataprotect.ops import home
 from restores.models import RestoreRequest
-from restores.selectors.requests import databases_unseen
+from restores.selectors.requests import database_sizes, unseen
 from restores.services.engine_requests import replace_request
 from restores.services.system_request import system_preflight
 from restores.services.wanted import chosen_backup, wanted_by
@@ -110,12 +110,12 @@ def _server(request: RestoreRequest) -> Iterator[Check]:
     if request.scope == Scope.SYSTEM:
         yield from system_preflight(request)
         return
-    unseen = databases_unseen(request=request)
-    if unseen:
-        found = f"{request.instance.name} was never seen to have {', '.join(unseen)}"
+    missing = unseen(request, database_sizes(instance=request.instance))
+    if missing:
+        found = f"{request.instance.name} was never seen to have {', '.join(missing)}"
         yield Check("database in the backup", False, ", ".join(request.databases), found)
     for database in request.databases:
-        if database in unseen:
+        if database in missing:
             continue
         for check in replace.preflight(replace_request(request, database)):
             if request.scope == Scope.TABLE and check.passed is False and check.name not in _OF_TABLES:

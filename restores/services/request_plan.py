@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from catalog.models import Backup, Instance, InstanceDatabase
+from catalog.models import Backup, Instance
 from catalog.roles import DBA_LEAD, SENIOR_DBA, VP_ENGINEERING
 from catalog.selectors.recovery import recovery_facts
 from catalog.services.log_stretch import stored_until
@@ -18,7 +18,7 @@ from dataprotect.ops.operating_profile import Demand, OperatingProfile, Safeguar
 from dataprotect.ops.selectors import operating_profile
 from restores.models import ApprovalPolicy, RestoreRequest, RestoreSettings
 from restores.selectors.approvals import PolicyRow, others_who_fill, policy_active, row_for, rows_of
-from restores.selectors.requests import databases_unseen
+from restores.selectors.requests import database_sizes, unseen
 from restores.services.estimate import Rates, rates, rollback_seconds, step_seconds
 from restores.services.plan_words import what_changes, why_signed
 from restores.services.request_draft import target_of
@@ -150,12 +150,12 @@ def _must_be_good(backup: Backup) -> None:
 
 def _sizes(request: RestoreRequest) -> dict[str, int]:
     """Databases with their bytes, in the order of the run; all for a full system, none for a clone."""
-    rows = dict(InstanceDatabase.objects.filter(instance=request.instance).values_list("name", "size_bytes"))
+    rows = database_sizes(instance=request.instance)
     if request.scope == Scope.TEST:
         return {}
     if request.scope == Scope.SYSTEM:
         return rows
-    if unknown := databases_unseen(request=request):
+    if unknown := unseen(request, rows):
         raise ForeseenError(
             "restore.database_unknown",
             f"{request.instance.name} has no database {unknown[0]!a} that was ever seen.",

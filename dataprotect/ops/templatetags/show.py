@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from dataprotect.core import clock
-from dataprotect.core.wording import days_in_words
+from dataprotect.core.wording import counted
 from dataprotect.ops.views.kept_words import words_kept
 
 register = template.Library()
@@ -311,8 +311,10 @@ def share(part: float | None) -> SafeString | str:
 
 @register.filter
 def days(count: int) -> str:
-    """How long something is kept: `90 days`, `7 years`."""
-    return days_in_words(count)
+    """How long something is kept: `90 days`; `7 years` where it is whole years of 365 days."""
+    if count and count % 365 == 0:
+        return counted(count // 365, "year")
+    return counted(count, "day")
 
 
 def duration_range(seconds: float, low: float = 0.8, high: float = 1.4) -> str:
